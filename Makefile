@@ -1,0 +1,39 @@
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv/bin
+CODE := engine functions knative control-plane scripts tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make .venv and install what running needs
+	@$(PYTHON) scripts/setup.py run
+
+run: setup ## Run the demo: a flow from text to result
+	@$(VENV)/python scripts/demo.py
+
+test: ## Run all tests
+	@$(PYTHON) scripts/setup.py test
+	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+check: ## Check style, types, layers and conventions
+	@$(PYTHON) scripts/setup.py test
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy $(CODE)
+	@$(VENV)/lint-imports --no-logo --cache-dir .cache/import-linter
+	@$(VENV)/python -m pytest -q tests/conventions
+
+bench: ## Measure the budgets, side by side with other engines
+	@$(PYTHON) scripts/setup.py bench
+	@$(VENV)/python -m tests.benchmarks
+
+lock: ## Resolve the lock files anew (make lock UPGRADE=--upgrade takes newer versions)
+	@$(PYTHON) scripts/lock.py $(UPGRADE)
+
+clean: ## Remove .venv and everything that tools left behind
+	@rm -rf .venv .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name node_modules -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

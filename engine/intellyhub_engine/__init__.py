@@ -1,0 +1,1 @@
+"""Runs one flow: reads its text, steps its machine, keeps its journal and serves its events."""

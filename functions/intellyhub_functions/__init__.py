@@ -1,0 +1,1 @@
+"""What flows are made of: the state types and the sources, one folder each."""

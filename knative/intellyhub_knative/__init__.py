@@ -1,0 +1,1 @@
+"""Where flows run: manifests, cluster client, image builds and the local platform."""
