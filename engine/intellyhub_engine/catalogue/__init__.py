@@ -1,0 +1,1 @@
+"""What state types and sources exist, as their manifests say."""

@@ -1,0 +1,100 @@
+"""The manifest of a state type or a source: its parameters, what it does, what it makes.
+
+The JSON shape is the one published plugins use (`documentation.parameters`, `state_type`, `listener_type`), with the
+few keys of our own named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from intellyhub_engine.language.records import ValueRecord
+    from intellyhub_engine.machine.step import Perform
+
+__all__ = ["Catalogue", "Parameter", "SourceType", "StateType", "Syntax"]
+
+
+class Syntax(StrEnum):
+    """How a parameter's text is read."""
+
+    TEMPLATE = "template"  # placeholders and Jinja; whole-value placeholders give native values (default)
+    LITERAL = "literal"  # taken as written, never interpolated
+    CONDITION = "condition"  # an expression giving a truth value
+    CODE = "code"  # a Python block; the function receives a compiled Block
+    SHELL = "shell"  # a shell script; placeholders are quoted for the context they stand in
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """One parameter of a state type or source."""
+
+    name: str
+    types: tuple[str, ...] = ("any",)
+    """`string`, `integer`, `number`, `boolean`, `array`, `object`, `any`; a value of one of them fits."""
+    required: bool = False
+    default: Any = None
+    enum: tuple[Any, ...] = ()
+    aliases: tuple[str, ...] = ()
+    syntax: Syntax = Syntax.TEMPLATE
+    minimum: float | None = None
+    maximum: float | None = None
+    secret: bool = False
+    """Its value is masked in logs, journals and answers."""
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateType:
+    """A state type. `load` imports its code on first use, so that a flow pays only for what it uses."""
+
+    type: str
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    effect: bool = True
+    """True: it touches the world, so the journal is durable before it begins."""
+    open_parameters: bool = False
+    """True: keys the manifest does not name are accepted and handed over."""
+    error_default: str | None = None
+    """Where a failure goes when the state names no error target; None fails the run."""
+    installed: bool = True
+    """False: published for IntellyHub, known by name, its code not part of this installation."""
+    example: Mapping[str, Any] | None = None
+    load: Callable[[], Perform] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceType:
+    """A listener's type: its parameters, the shape of its events and a sample of one."""
+
+    type: str
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    event_type: str = ""
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Field of the event's data (what `event.<field>` shows) -> flat variable names it is also published under."""
+    root: str | None = None
+    """A convenience root beside `event`: `message`, `email`, `webhook`."""
+    spread: str | None = None
+    """The data field whose own keys are published as variables too (`body` of a webhook, `payload` of MQTT)."""
+    sample: Mapping[str, Any] = field(default_factory=dict)
+    """Event data for a run without an event."""
+    open_parameters: bool = False
+    installed: bool = True
+    load: Callable[[], Any] | None = None
+    """Gives `listen(parameters, source: SourceContext) -> Iterator[Event]`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catalogue:
+    """Every state type and source of this installation, by canonical name."""
+
+    states: Mapping[str, StateType] = field(default_factory=dict)
+    sources: Mapping[str, SourceType] = field(default_factory=dict)
+    values: Mapping[str, Callable[[], type[ValueRecord]]] = field(default_factory=dict)
+    """The classes of results with methods of their own, by their `value_type`; `language.values.revive` reads it."""

@@ -1,0 +1,1 @@
+"""The flow language: text -> parse -> check -> compile, all pure."""
