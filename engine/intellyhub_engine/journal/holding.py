@@ -1,0 +1,110 @@
+"""Beginning, taking over, giving back and cancelling runs: what happens inside the write transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from intellyhub_engine.errors import RunNotFound
+from intellyhub_engine.journal.encoding import encode_entries
+from intellyhub_engine.journal.leases import lease_end, refuse_living_lease, refuse_stranger
+from intellyhub_engine.journal.queries import find_run, read_history
+from intellyhub_engine.journal.records import RunFinished, RunHistory, RunStart, RunStatus
+
+__all__ = ["begin_run", "cancel_run", "claim_run", "release_run", "renew_run"]
+
+_OPEN = (RunStatus.RUNNING, RunStatus.WAITING)
+
+_INSERT_RUN = """
+INSERT INTO run (run_id, parent_id, flow, version, event_source, event_id, copied_run, copied_seq, status, started_ns,
+    owner, lease_until_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?)
+"""
+_INSERT_START = "INSERT INTO record (run, seq, body) VALUES (?, 0, ?)"
+_HOLD = "UPDATE run SET owner = ?, lease_until_ns = ? WHERE run_id = ?"
+_CANCEL = """
+UPDATE run SET status = 'cancelled', finished_ns = ?, cancel_requested = 1, wake_ns = NULL, event_type = NULL,
+    event_filter = NULL, owner = NULL, lease_until_ns = NULL WHERE run_id = ?
+"""
+_INSERT_END = "INSERT INTO record (run, seq, body) SELECT number, 0, ? FROM run WHERE run_id = ?"
+
+
+def begin_run(
+    connection: sqlite3.Connection, start: RunStart, body: str, *, owner: str, now_ns: int, lease_seconds: float
+) -> RunHistory:
+    """Insert the run, or find the one with its id or key and hold it where that is allowed."""
+    found = find_run(connection, start)
+    if found is None:
+        _insert_run(connection, start, body, owner, lease_end(now_ns, lease_seconds))
+        return RunHistory(start=start, entries=(), status=RunStatus.RUNNING)
+    run_id, status = found
+    if status is RunStatus.RUNNING:
+        _hold(connection, run_id, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds)
+    return read_history(connection, run_id)
+
+
+def claim_run(
+    connection: sqlite3.Connection, run_id: str, *, owner: str, now_ns: int, lease_seconds: float
+) -> RunHistory:
+    """Hold the run, unless it has ended or someone's lease lives."""
+    history = read_history(connection, run_id)
+    if history.status in _OPEN:
+        _hold(connection, run_id, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds)
+    return history
+
+
+def renew_run(connection: sqlite3.Connection, run_id: str, *, owner: str, now_ns: int, lease_seconds: float) -> None:
+    """Move the end of the owner's lease."""
+    holder, _ = _lease(connection, run_id)
+    refuse_stranger(run_id, holder, owner)
+    connection.execute(_HOLD, (owner, lease_end(now_ns, lease_seconds), run_id))
+
+
+def release_run(connection: sqlite3.Connection, run_id: str, *, owner: str) -> None:
+    """End the owner's lease."""
+    holder, _ = _lease(connection, run_id)
+    if holder == owner:
+        connection.execute(_HOLD, (None, None, run_id))
+
+
+def cancel_run(connection: sqlite3.Connection, run_id: str, *, now_ns: int) -> bool:
+    """Cancel a waiting run at once, ask a running one; its children too."""
+    if _status(connection, run_id) not in _OPEN:
+        return False
+    for (child_id,) in connection.execute("SELECT run_id FROM run WHERE parent_id = ?", (run_id,)).fetchall():
+        cancel_run(connection, child_id, now_ns=now_ns)
+    holder, until_ns = _lease(connection, run_id)
+    held = holder is not None and until_ns is not None and until_ns > now_ns
+    if _status(connection, run_id) is RunStatus.WAITING and not held:
+        end = RunFinished(RunStatus.CANCELLED, None, None, None, now_ns)
+        connection.execute(_CANCEL, (now_ns, run_id))
+        connection.execute(_INSERT_END, (encode_entries([end]), run_id))
+    else:
+        connection.execute("UPDATE run SET cancel_requested = 1 WHERE run_id = ?", (run_id,))
+    return True
+
+
+def _insert_run(connection: sqlite3.Connection, start: RunStart, body: str, owner: str, until_ns: int) -> None:
+    _, source, event_id = start.key or (None, None, None)
+    copied_run, copied_seq = start.copied_from or (None, None)
+    identity = (start.run_id, start.parent_id, start.flow, start.version, source, event_id, copied_run, copied_seq)
+    number = connection.execute(_INSERT_RUN, (*identity, start.started_ns, owner, until_ns)).lastrowid
+    connection.execute(_INSERT_START, (number, body))
+
+
+def _hold(connection: sqlite3.Connection, run_id: str, *, owner: str, now_ns: int, lease_seconds: float) -> None:
+    holder, until_ns = _lease(connection, run_id)
+    refuse_living_lease(run_id, holder, until_ns, now_ns)
+    connection.execute(_HOLD, (owner, lease_end(now_ns, lease_seconds), run_id))
+
+
+def _lease(connection: sqlite3.Connection, run_id: str) -> tuple[str | None, int | None]:
+    row = connection.execute("SELECT owner, lease_until_ns FROM run WHERE run_id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise RunNotFound(run_id)
+    return row[0], row[1]
+
+
+def _status(connection: sqlite3.Connection, run_id: str) -> RunStatus:
+    row = connection.execute("SELECT status FROM run WHERE run_id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise RunNotFound(run_id)
+    return RunStatus(row[0])

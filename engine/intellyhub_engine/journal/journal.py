@@ -1,0 +1,70 @@
+"""The contract every journal keeps: SQLite here, a service over a socket on the platform, memory in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from intellyhub_engine.events import Event
+from intellyhub_engine.journal.records import Entry, RunHistory, RunStart, RunStatus, RunSummary
+
+__all__ = ["Journal"]
+
+
+class Journal(Protocol):
+    """Runs and their entries. Safe to use from several threads at once.
+
+    Raises `JournalUnwritable`, `JournalFull`; a run written by a holder whose lease was taken raises `LeaseLost`.
+    """
+
+    def begin(self, start: RunStart, *, owner: str, lease_seconds: float) -> RunHistory:
+        """Make the run durable, or find the one that has the same key (flow, event source, event id), with all its
+        entries. The answer's `start.run_id` tells which. A `run_id` that exists is found too, whatever its key: so a
+        parent finds its children, and a fork is made once. A new run, or a found one that is neither ended nor held by
+        a living lease, is held by `owner` from now on; a found run that someone else holds raises `LeaseLost`. Child
+        runs come with `lease_seconds` 0: their parent's lease covers them, and its next holder takes them over at once.
+        """
+
+    def record(self, run_id: str, entries: Sequence[Entry], *, owner: str, durable: bool) -> None:
+        """Append entries in order. With `durable` they, and all before them, are on the disk when this returns;
+        without, they are at the latest with the next durable call. A `RunFinished` or `RunSuspended` ends the lease.
+        Raises `ValueRefused`, having appended nothing, for an entry too large to keep: it names state and variable."""
+
+    def claim(self, run_id: str, *, owner: str, lease_seconds: float) -> RunHistory:
+        """Take a run over to resume it. Raises `LeaseLost` while a lease lives, whoever asks. An ended run is only
+        read. A waiting run stays `WAITING` until something is recorded."""
+
+    def renew(self, run_id: str, *, owner: str, lease_seconds: float) -> None:
+        """Hold the run longer."""
+
+    def release(self, run_id: str, *, owner: str) -> None:
+        """Give the run back without an end, so that another may claim it at once. Does nothing where it is not held."""
+
+    def history(self, run_id: str) -> RunHistory:
+        """The run, whoever holds it."""
+
+    def runs(
+        self,
+        *,
+        flow: str | None = None,
+        status: RunStatus | None = None,
+        parent_id: str | None = None,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> Sequence[RunSummary]:
+        """Newest first. Child runs are listed only for their `parent_id`. `before` is the last id of the one before."""
+
+    def due(self, now_ns: int, *, limit: int = 100) -> Sequence[str]:
+        """Runs to resume now: waiting ones whose time has come, and running ones whose lease has ended. No children."""
+
+    def waiting_for(self, event: Event, *, flow: str | None = None) -> Sequence[str]:
+        """Waiting runs whose `event_filter` the event matches."""
+
+    def request_cancel(self, run_id: str) -> bool:
+        """Ask for cancellation; False when the run has already ended. A waiting run is cancelled at once."""
+
+    def cancel_requested(self, run_id: str) -> bool:
+        """Whether someone asked."""
+
+    def close(self) -> None:
+        """Flush and close."""

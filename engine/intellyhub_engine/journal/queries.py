@@ -1,0 +1,149 @@
+"""Questions to the journal's tables. Each takes a connection that stands in a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from intellyhub_engine.errors import RunNotFound
+from intellyhub_engine.events import Event
+from intellyhub_engine.journal.encoding import decode_filter, decode_record, decode_start
+from intellyhub_engine.journal.matching import event_matches
+from intellyhub_engine.journal.records import Entry, RunHistory, RunStart, RunStatus, RunSummary
+
+__all__ = ["CANCEL_REQUESTED", "due_runs", "find_run", "read_history", "read_page", "runs_waiting_for"]
+
+CANCEL_REQUESTED = "SELECT cancel_requested FROM run WHERE run_id = ?"
+"""Asked by every effect; finds no row for an unknown run."""
+
+_RUN = """
+SELECT number, flow, version, started_ns, parent_id, copied_run, copied_seq, status FROM run WHERE run_id = ?
+"""
+_SUMMARY = """
+SELECT run_id, flow, version, status, started_ns, finished_ns, end_state, error,
+    CASE status WHEN 'running' THEN (SELECT coalesce(max(seq), 0) FROM record WHERE run = run.number) ELSE steps END,
+    wake_ns, parent_id, copied_run, copied_seq
+FROM run WHERE
+"""
+_DUE = """
+SELECT run_id, since_ns FROM (
+    SELECT run_id, number, CASE status
+        WHEN 'running' THEN coalesce(lease_until_ns, 0)
+        ELSE max(wake_ns, coalesce(lease_until_ns, 0))
+    END AS since_ns
+    FROM run WHERE status IN ('running', 'waiting') AND parent_id IS NULL
+) WHERE since_ns <= ? ORDER BY since_ns, number LIMIT ?
+"""
+_AWAITING = """
+SELECT run_id, event_filter FROM run
+WHERE event_filter IS NOT NULL AND (event_type IS NULL OR event_type = ?) AND (? IS NULL OR flow = ?) ORDER BY number
+"""
+
+
+def find_run(connection: sqlite3.Connection, start: RunStart) -> tuple[str, RunStatus] | None:
+    """The run with the id of `start`, else the one with its key."""
+    query = "SELECT run_id, status FROM run WHERE "
+    row = connection.execute(f"{query} run_id = ?", (start.run_id,)).fetchone()
+    if row is None and start.key is not None:
+        row = connection.execute(f"{query} flow = ? AND event_source = ? AND event_id = ?", start.key).fetchone()
+    return (row[0], RunStatus(row[1])) if row else None
+
+
+def read_history(connection: sqlite3.Connection, run_id: str) -> RunHistory:
+    """The run with every entry. Raises `RunNotFound`."""
+    row = connection.execute(_RUN, (run_id,)).fetchone()
+    if row is None:
+        raise RunNotFound(run_id)
+    number, flow, version, started_ns, parent_id, copied_run, copied_seq, status = row
+    bodies = connection.execute("SELECT body FROM record WHERE run = ? ORDER BY number", (number,))
+    event, variables, state = decode_start(bodies.fetchone()[0])
+    entries: list[Entry] = []
+    for (body,) in bodies:
+        entries += decode_record(body)
+    start = RunStart(
+        run_id=run_id,
+        flow=flow,
+        version=version,
+        started_ns=started_ns,
+        event=event,
+        variables=variables,
+        parent_id=parent_id,
+        state=state,
+        copied_from=None if copied_run is None else (copied_run, copied_seq),
+    )
+    return RunHistory(start=start, entries=tuple(entries), status=RunStatus(status))
+
+
+def read_page(
+    connection: sqlite3.Connection,
+    *,
+    flow: str | None,
+    status: RunStatus | None,
+    parent_id: str | None,
+    limit: int,
+    before: str | None,
+) -> Sequence[RunSummary]:
+    """Summaries, newest first. Raises `RunNotFound` for an unknown `before`."""
+    conditions = [] if parent_id is not None else ["parent_id IS NULL"]  # said so that its index is found
+    values: list[str | int] = []
+    number = None if before is None else _number(connection, before)
+    for condition, wanted in (
+        ("parent_id = ?", parent_id),
+        ("flow = ?", flow),
+        ("status = ?", status),
+        ("number < ?", number),
+    ):
+        if wanted is not None:
+            conditions.append(condition)
+            values.append(wanted)
+    query = f"{_SUMMARY} {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?"
+    return [_summary(*row) for row in connection.execute(query, (*values, limit))]
+
+
+def due_runs(connection: sqlite3.Connection, now_ns: int, *, limit: int) -> Sequence[str]:
+    """Ids of runs to resume, the longest overdue first."""
+    return [run_id for run_id, _ in connection.execute(_DUE, (now_ns, limit))]
+
+
+def runs_waiting_for(connection: sqlite3.Connection, event: Event, *, flow: str | None) -> Sequence[str]:
+    """Ids of waiting runs whose filter the event matches."""
+    rows = connection.execute(_AWAITING, (event.type, flow, flow))
+    return [run_id for run_id, encoded in rows if event_matches(event, decode_filter(encoded))]
+
+
+def _number(connection: sqlite3.Connection, run_id: str) -> int:
+    row = connection.execute("SELECT number FROM run WHERE run_id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise RunNotFound(run_id)
+    return int(row[0])
+
+
+def _summary(
+    run_id: str,
+    flow: str,
+    version: str,
+    status: str,
+    started_ns: int,
+    finished_ns: int | None,
+    end_state: str | None,
+    error: str | None,
+    steps: int,
+    wake_ns: int | None,
+    parent_id: str | None,
+    copied_run: str | None,
+    copied_seq: int | None,
+) -> RunSummary:
+    return RunSummary(
+        run_id=run_id,
+        flow=flow,
+        version=version,
+        status=RunStatus(status),
+        started_ns=started_ns,
+        finished_ns=finished_ns,
+        end_state=end_state,
+        error=error,
+        steps=steps,
+        wake_ns=wake_ns,
+        parent_id=parent_id,
+        copied_from=None if copied_run is None or copied_seq is None else (copied_run, copied_seq),
+    )

@@ -1,0 +1,166 @@
+"""What the journal keeps: a run's start, its steps, its end. Immutable; times are Unix nanoseconds, UTC.
+
+Entries are named tuples because the machine builds one per step in its inner loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from intellyhub_engine.events import Event
+
+__all__ = [
+    "Entry",
+    "Logged",
+    "RunFinished",
+    "RunHistory",
+    "RunStart",
+    "RunStatus",
+    "RunSummary",
+    "RunSuspended",
+    "StepFinished",
+    "StepStarted",
+    "StepStatus",
+]
+
+
+class RunStatus(StrEnum):
+    RUNNING = "running"
+    WAITING = "waiting"  # suspended: holds no process
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StepStatus(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # the error edge was taken, or the run failed here
+    RETRYING = "retrying"  # this attempt failed, another follows
+    WAITING = "waiting"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunStart:
+    """How a run begins. (`flow`, `event.source`, `event.id`) is unique among runs where `event` is given and
+    `parent_id` and `copied_from` are not."""
+
+    run_id: str
+    flow: str
+    version: str
+    """The flow text's digest."""
+    started_ns: int
+    event: Event | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """Values given by the caller (`--var`, an execute request, a call's input); they win over the author's block."""
+    parent_id: str | None = None
+    """The run whose step made this one (parallel branch, mapped item, call). Its id is `<parent>.<seq>.<key>`."""
+    state: str | None = None
+    """Where to begin, when not at the flow's start: a branch, or the place of a fork."""
+    copied_from: tuple[str, int] | None = None
+    """The run and step sequence this one was replayed (0) or forked from."""
+
+    @property
+    def key(self) -> tuple[str, str, str] | None:
+        """What makes the run unique beside its id; None for one that no event made."""
+        if self.event is None or self.parent_id is not None or self.copied_from is not None:
+            return None
+        return self.flow, self.event.source, self.event.id
+
+
+class StepStarted(NamedTuple):
+    """Written ahead of an effect. `seq` counts from 1 within the run; a retry keeps its seq and raises `attempt`."""
+
+    seq: int
+    state: str
+    type: str
+    attempt: int
+    started_ns: int
+
+
+class StepFinished(NamedTuple):
+    """One completed attempt. `changes` are the variables assigned (encoded by `language.values`), enough to resume."""
+
+    seq: int
+    state: str
+    type: str
+    attempt: int
+    status: StepStatus
+    next: str | None
+    started_ns: int
+    finished_ns: int
+    changes: Mapping[str, Any]
+    error: str | None
+    loops: Mapping[str, Any] | None
+    """The whole table of active loops after this step, when the step changed it: name -> {index}, and `items` in the
+    record of the step that entered the loop, so that a long list is kept once."""
+    emitted: tuple[Event, ...]
+    removed: tuple[str, ...] = ()
+    """Variables deleted."""
+
+
+class Logged(NamedTuple):
+    """One log line of a step; `seq` 0 belongs to the run as a whole."""
+
+    seq: int
+    level: str
+    message: str
+    at_ns: int
+
+
+class RunSuspended(NamedTuple):
+    """The run waits in step `seq`; it holds no process. One of the reasons is given; none, where only its child runs
+    know what they wait for."""
+
+    seq: int
+    state: str
+    until_ns: int | None
+    """Wake at this time (also the deadline of the other two)."""
+    event_filter: Mapping[str, Any] | None
+    """Wake on an event whose attributes equal these (`type`, `source`, `subject`, extensions)."""
+    approval: str | None
+    """Wake when a person answers this question."""
+
+
+class RunFinished(NamedTuple):
+    """The run's end, whatever it was."""
+
+    status: RunStatus
+    end_state: str | None
+    error: str | None
+    output: Any
+    finished_ns: int
+
+
+Entry = StepStarted | StepFinished | Logged | RunSuspended | RunFinished
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunHistory:
+    """A run as the journal knows it: its start and every entry in order."""
+
+    start: RunStart
+    entries: tuple[Entry, ...]
+    status: RunStatus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSummary:
+    """One row of a list of runs."""
+
+    run_id: str
+    flow: str
+    version: str
+    status: RunStatus
+    started_ns: int
+    finished_ns: int | None
+    end_state: str | None
+    error: str | None
+    steps: int
+    wake_ns: int | None
+    parent_id: str | None
+    copied_from: tuple[str, int] | None

@@ -1,0 +1,90 @@
+"""The tables of the journal's database, and how an older database becomes a current one.
+
+`application_id` says that a SQLite file is a journal of ours, `user_version` how many of `MIGRATIONS` it has had.
+A migration is never changed once released; a new one is added at the end.
+"""
+
+from __future__ import annotations
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS"]
+
+APPLICATION_ID = 0x49484A4C
+"""`IHJL` in the file's header (https://sqlite.org/fileformat2.html, offset 68)."""
+
+# A record is one call of the writer: its entries stand together in `body`, a JSON array of arrays. The records of all
+# runs stand in the order they were made, so that a commit of many runs touches few pages; the index finds those of one.
+_FIRST = """
+CREATE TABLE run (
+    number INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
+    parent_id TEXT,
+    flow TEXT NOT NULL,
+    version TEXT NOT NULL,
+    event_source TEXT,
+    event_id TEXT,
+    copied_run TEXT,
+    copied_seq INTEGER,
+    status TEXT NOT NULL,
+    started_ns INTEGER NOT NULL,
+    finished_ns INTEGER,
+    end_state TEXT,
+    error TEXT,
+    steps INTEGER NOT NULL DEFAULT 0,
+    owner TEXT,
+    lease_until_ns INTEGER,
+    wake_ns INTEGER,
+    event_type TEXT,
+    event_filter TEXT,
+    cancel_requested INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX run_of_event ON run (flow, event_source, event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX run_of_flow ON run (flow, number) WHERE parent_id IS NULL;
+CREATE INDEX run_of_parent ON run (parent_id, number) WHERE parent_id IS NOT NULL;
+CREATE INDEX run_open ON run (status, number) WHERE status IN ('running', 'waiting');
+CREATE INDEX run_awaiting_event ON run (event_type) WHERE event_filter IS NOT NULL;
+CREATE INDEX run_unlucky ON run (status, number) WHERE status IN ('failed', 'cancelled');
+
+CREATE TABLE record (
+    number INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES run (number),
+    seq INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX record_of_run ON record (run);
+
+CREATE VIEW entry AS
+SELECT
+    run.run_id,
+    record.number AS record,
+    each.key AS position,
+    json_extract(each.value, '$[0]') AS kind,
+    each.value AS body
+FROM run JOIN record ON record.run = run.number, json_each(record.body) AS each;
+
+CREATE VIEW step AS
+SELECT
+    run_id,
+    json_extract(body, '$[1]') AS seq,
+    json_extract(body, '$[2]') AS state,
+    json_extract(body, '$[3]') AS type,
+    json_extract(body, '$[4]') AS attempt,
+    json_extract(body, '$[5]') AS status,
+    json_extract(body, '$[6]') AS next,
+    strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(body, '$[7]') / 1e9, 'unixepoch') AS started_at,
+    (json_extract(body, '$[8]') - json_extract(body, '$[7]')) / 1e6 AS duration_ms,
+    json_extract(body, '$[9]') AS changes,
+    json_extract(body, '$[10]') AS error
+FROM entry WHERE kind = 'finished';
+
+CREATE VIEW log AS
+SELECT
+    run_id,
+    json_extract(body, '$[1]') AS seq,
+    json_extract(body, '$[2]') AS level,
+    json_extract(body, '$[3]') AS message,
+    strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(body, '$[4]') / 1e9, 'unixepoch') AS at
+FROM entry WHERE kind = 'log';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+"""Scripts of statements ended by `;`, in order; each is made whole or not at all."""

@@ -1,0 +1,45 @@
+"""A clock that stands still until told, and both journals behind one fixture."""
+
+import pytest
+
+from intellyhub_engine.journal.memory import MemoryJournal
+from intellyhub_engine.journal.sqlite import SqliteJournal
+
+SECOND_NS = 1_000_000_000
+
+
+class Clock:
+    """Unix nanoseconds that only a test moves."""
+
+    def __init__(self):
+        self.now_ns = 1_700_000_000 * SECOND_NS
+
+    def __call__(self):
+        return self.now_ns
+
+    def advance(self, seconds):
+        self.now_ns += int(seconds * SECOND_NS)
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def journal(request, tmp_path, clock):
+    made = MemoryJournal(now_ns=clock) if request.param == "memory" else SqliteJournal(tmp_path / "j.db", now_ns=clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def sqlite_journal(path, clock):
+    made = SqliteJournal(path, now_ns=clock)
+    yield made
+    made.close()
