@@ -1,0 +1,215 @@
+"""Runs: started by an event or a caller, resumed after a wait or a crash, replayed, forked from a step.
+
+Every function works in the calling thread until the run ends or waits, and says how it came out. The journal's faults
+(JournalError) pass through: the run then goes on from its last durable step as soon as someone resumes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus
+from intellyhub_engine.language.model import Durability
+from intellyhub_engine.language.values import wrap
+from intellyhub_engine.machine.active import ActiveRun, Delivery, Family
+from intellyhub_engine.machine.copies import begin, begin_again, copy, failed_for_now
+from intellyhub_engine.machine.delivery import address, root_of
+from intellyhub_engine.machine.identity import make_run_id
+from intellyhub_engine.machine.lifecycle import can_go_on, carry, make_run, restore
+from intellyhub_engine.machine.masking import mask, mask_entry
+from intellyhub_engine.machine.nodes import Nodes, nodes_of
+from intellyhub_engine.machine.result import RunResult
+
+if TYPE_CHECKING:
+    from intellyhub_engine.events import Event
+    from intellyhub_engine.journal.journal import Journal
+    from intellyhub_engine.language.program import Program
+    from intellyhub_engine.machine.host import Host
+
+__all__ = ["fork", "replay", "resume", "start"]
+
+
+def start(
+    program: Program,
+    host: Host,
+    *,
+    event: Event | None = None,
+    variables: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
+    max_steps: int | None = None,
+    mocks: Mapping[str, Any] | None = None,
+) -> RunResult:
+    """Run the flow. An event that was seen before finds its run: its result, if it has ended or waits; else the run
+    goes on. A run that failed for a reason that may have passed is tried again from the step that failed.
+
+    Raises InputInvalid for what a variable cannot hold, LeaseLost while another worker has the run.
+    """
+    first = RunStart(
+        run_id=run_id or new_id(host),
+        flow=program.name,
+        version=program.digest,
+        started_ns=host.now_ns(),
+        event=event,
+        variables=wrap(dict(variables or {})),
+    )
+    if host.journal is None or program.durability is Durability.NONE:
+        nodes = nodes_of(program, host.catalogue) if mocks is None else Nodes(program, host.catalogue, mocks)
+        return work(make_run(program, first, Family(host, first.run_id, {}), nodes=nodes), max_steps)
+    history = begin(host, host.journal, first)
+    while failed_for_now(history):
+        history = begin_again(program, host, host.journal, history)
+    return go_on(program, host, history, max_steps=max_steps, mocks=mocks)
+
+
+def resume(
+    program: Program,
+    host: Host,
+    run_id: str,
+    *,
+    event: Event | None = None,
+    decision: Any = None,
+    force: bool = False,
+) -> RunResult:
+    """Go on with a run whose time has come, whose event arrived, whose question was answered, or whose worker died. A
+    child run's id wakes it through the run it belongs to. A run that still waits says so.
+
+    Raises RunNotFound, LeaseLost; InputInvalid where the run does not wait for what is delivered, and where it began on
+    another version of the flow, unless `force`.
+    """
+    journal = journal_of(host)
+    root = root_of(journal, run_id)
+    delivery = Delivery(event=event, decision=decision) if event is not None or decision is not None else None
+    deliveries = address(journal, run_id, delivery) if delivery else {}
+    family = Family(host, root.start.run_id, deliveries)
+    program = program_of(root, program, host)
+    if root.status not in (RunStatus.RUNNING, RunStatus.WAITING):
+        return go_on(program, host, root)
+    refuse_other_version(program, root, force=force)
+    if root.status is RunStatus.WAITING and not can_go_on(root, family):
+        return go_on(program, host, root)
+    history = journal.claim(root.start.run_id, owner=host.owner, lease_seconds=host.lease_seconds)
+    return go_on(program, host, history, family=family, force=force)
+
+
+def replay(program: Program, host: Host, run_id: str, *, variables: Mapping[str, Any] | None = None) -> RunResult:
+    """A new run with the event and the variables of another, those given here first."""
+    journal = journal_of(host)
+    other = root_of(journal, run_id).start
+    again = replace(
+        other,
+        run_id=new_id(host),
+        version=program.digest,
+        started_ns=host.now_ns(),
+        variables={**other.variables, **wrap(dict(variables or {}))},
+        copied_from=(other.run_id, 0),
+    )
+    history = begin(host, journal, again)
+    return go_on(program, host, history)
+
+
+def fork(
+    program: Program, host: Host, run_id: str, seq: int, *, variables: Mapping[str, Any] | None = None
+) -> RunResult:
+    """A new run that begins where another stood before its step `seq`, with the variables it had then, those given here
+    changed. The program may be another version: it needs the state of that step.
+
+    Raises RunNotFound; InputInvalid where the run has no such step, the program no such state, or the run is a child.
+    """
+    journal = journal_of(host)
+    history = journal.history(run_id)
+    if history.start.parent_id is not None:
+        raise InputInvalid(
+            f"{run_id} is a child run: fork the run it belongs to, {root_of(journal, run_id).start.run_id}"
+        )
+    made = copy(program, host, journal, history, seq, new_id(host), wrap(dict(variables or {})))
+    return go_on(program, host, made)
+
+
+def go_on(
+    program: Program,
+    host: Host,
+    history: RunHistory,
+    *,
+    family: Family | None = None,
+    max_steps: int | None = None,
+    mocks: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> RunResult:
+    """Work on a run that this host holds; tell how one came out that has ended or waits."""
+    held = history.status is RunStatus.RUNNING or family is not None
+    if held and history.status is RunStatus.RUNNING:
+        refuse_held_version(program, host, history, force=force)
+    nodes = nodes_of(program, host.catalogue) if mocks is None else Nodes(program, host.catalogue, mocks)
+    family = family or Family(host, history.start.run_id, {})
+    run = make_run(program, history.start, family, nodes=nodes)
+    restore(run, history)
+    if history.status not in (RunStatus.RUNNING, RunStatus.WAITING):
+        return result_of(run)
+    if not held:
+        run.status, run.suspended = RunStatus.WAITING, run.waking
+        return result_of(run)
+    return work(run, max_steps)
+
+
+def work(run: ActiveRun, max_steps: int | None) -> RunResult:
+    if max_steps is not None:
+        run.limit = max_steps
+    carry(run)
+    return result_of(run)
+
+
+def result_of(run: ActiveRun) -> RunResult:
+    """How it came out, as it may be shown."""
+    secrets = run.family.secrets
+    variables = dict(run.scope)
+    return RunResult(
+        run_id=run.start.run_id,
+        status=run.status,
+        end_state=run.end_state,
+        error=run.error,
+        variables=mask(variables, secrets) if secrets else variables,
+        output=mask(run.output, secrets) if secrets else run.output,
+        entries=[mask_entry(entry, secrets) for entry in run.entries] if secrets else run.entries,
+        suspended=run.suspended,
+        retry_after_seconds=run.retry_after_seconds,
+    )
+
+
+def program_of(root: RunHistory, program: Program, host: Host) -> Program:
+    """The program of the run itself, where the one given is that of a child."""
+    if root.start.flow == program.name:
+        return program
+    found = host.find_flow(root.start.flow) if host.find_flow else None
+    if found is None:
+        raise InputInvalid(f"the run {root.start.run_id} is one of the flow {root.start.flow!r}, not {program.name!r}")
+    return found
+
+
+def refuse_held_version(program: Program, host: Host, history: RunHistory, *, force: bool) -> None:
+    try:
+        refuse_other_version(program, history, force=force)
+    except InputInvalid:
+        journal_of(host).release(history.start.run_id, owner=host.owner)
+        raise
+
+
+def refuse_other_version(program: Program, history: RunHistory, *, force: bool) -> None:
+    if history.start.version != program.digest and not force:
+        raise InputInvalid(
+            f"the run {history.start.run_id} began on the version {history.start.version or '(none)'} of the flow "
+            f"{history.start.flow!r}, this is {program.digest or '(none)'}: "
+            "resume it with that version, fork it, or force it"
+        )
+
+
+def journal_of(host: Host) -> Journal:
+    if host.journal is None:
+        raise InputInvalid("there is no journal to find the run in: name one")
+    return host.journal
+
+
+def new_id(host: Host) -> str:
+    return make_run_id(host.now_ns(), host.random_bytes(10))
