@@ -1,0 +1,1 @@
+"""Runs a flow author's Python in a process of its own."""
