@@ -1,0 +1,88 @@
+"""Pooled HTTP connections that refuse forbidden addresses before a byte is sent.
+
+The check reads the address that the connection really has, so neither a host name that resolves to an inner address
+nor one that changes its mind between look-up and connection gets through.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+import threading
+from typing import Any, ClassVar
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from intellyhub_functions.network.reach import is_allowed
+from intellyhub_functions.settings import Reach, settings
+
+__all__ = ["AddressRefused", "pool"]
+
+POOLED_HOSTS = 32
+POOLED_CONNECTIONS = 8
+"""Idle connections kept per host; more may be open at once."""
+
+LOCK = threading.Lock()
+
+
+class AddressRefused(Exception):
+    """The host's address is one that flows may not connect to. Not an OSError: urllib3 must not translate it."""
+
+    def __init__(self, host: str, address: str, reach: Reach) -> None:
+        self.host = host
+        self.address = address
+        self.reach = reach
+        super().__init__(f"{host} is {address}, an address that flows may not connect to (INTELLYHUB_NETWORK={reach})")
+
+
+def refuse_forbidden(host: str, connection: socket.socket) -> socket.socket:
+    """Give the connection back, or close it and raise AddressRefused."""
+    address = connection.getpeername()[0]
+    reach = settings().reach
+    if not is_allowed(address, reach):
+        connection.close()
+        raise AddressRefused(host, address, reach)
+    return connection
+
+
+class GuardedConnection(HTTPConnection):
+    """http:// to allowed addresses."""
+
+    def _new_conn(self) -> socket.socket:
+        return refuse_forbidden(self.host, super()._new_conn())
+
+
+class GuardedSecureConnection(HTTPSConnection):
+    """https:// to allowed addresses."""
+
+    def _new_conn(self) -> socket.socket:
+        return refuse_forbidden(self.host, super()._new_conn())
+
+
+class GuardedPool(urllib3.HTTPConnectionPool):
+    ConnectionCls: ClassVar[Any] = GuardedConnection  # type: ignore[misc]
+
+
+class GuardedSecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls: ClassVar[Any] = GuardedSecureConnection  # type: ignore[misc]
+
+
+def pool(*, verify_tls: bool) -> urllib3.PoolManager:
+    """The process's pool; thread-safe. One more for connections whose certificate is not verified."""
+    with LOCK:
+        return make_pool(verify_tls)
+
+
+@functools.cache
+def make_pool(verify_tls: bool) -> urllib3.PoolManager:
+    """Make a pool manager whose connections are guarded."""
+    manager = urllib3.PoolManager(
+        POOLED_HOSTS,
+        maxsize=POOLED_CONNECTIONS,
+        retries=False,
+        cert_reqs="CERT_REQUIRED" if verify_tls else "CERT_NONE",
+        assert_hostname=None if verify_tls else False,
+    )
+    manager.pool_classes_by_scheme = {"http": GuardedPool, "https": GuardedSecurePool}
+    return manager

@@ -1,0 +1,182 @@
+"""Sends one HTTP request and gives back its answer, whatever its status: redirects, limits and errors live here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled, StepTimedOut
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
+
+__all__ = ["Request", "Response", "send"]
+
+CHUNK_BYTES = 65536
+PRIVATE_HEADERS = frozenset(("authorization", "cookie", "proxy-authorization"))
+"""Not carried along when a redirect leads to another origin."""
+USER_AGENT = "IntellyHub/0.1 (+https://github.com/intellyhub)"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What to send, and what to put up with."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    timeout_seconds: float = 30.0
+    """For the connection, for the answer's head and between two pieces of its body, each."""
+    deadline_seconds: float | None = None
+    """For everything together."""
+    max_redirects: int = 5
+    verify_tls: bool = True
+    max_body_bytes: int = 16 * 1024 * 1024
+    cancelled: threading.Event | None = None
+    called: str | None = None
+    """What messages call the address; needed where its path holds a secret."""
+
+    @property
+    def name(self) -> str:
+        """The address as messages may show it."""
+        return self.called or name_of(self.url)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Response:
+    """What came back; `headers` have lower-case names, several of one name are joined with a comma."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+    """The address that answered, after redirects."""
+
+
+def send(request: Request) -> Response:
+    """Send, following redirects. Raises StepFailed's kinds; a status is never an error here."""
+    ends = None if request.deadline_seconds is None else time.monotonic() + request.deadline_seconds
+    for _ in range(request.max_redirects + 1):
+        response = exchange(request, ends)
+        location = response.headers.get("location")
+        if response.status not in (301, 302, 303, 307, 308) or not location or request.max_redirects == 0:
+            return response
+        request = redirect(request, response.status, urljoin(request.url, location))
+    raise PermanentError(f"{request.name} redirects more than {request.max_redirects} times")
+
+
+def redirect(request: Request, status: int, url: str) -> Request:
+    """The request that follows a redirect (RFC 9110, section 15.4)."""
+    becomes_get = (status == 303 and request.method != "HEAD") or (status in (301, 302) and request.method == "POST")
+    kept = dict(request.headers)
+    if origin(url) != origin(request.url):
+        kept = {name: value for name, value in kept.items() if name.lower() not in PRIVATE_HEADERS}
+    if becomes_get:
+        kept = {name: value for name, value in kept.items() if name.lower() != "content-type"}
+        return replace(request, url=url, method="GET", body=None, headers=kept)
+    return replace(request, url=url, headers=kept)
+
+
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def name_of(url: str) -> str:
+    """An address as messages may show it: without user, query and fragment, where secrets stand."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def exchange(request: Request, ends: float | None) -> Response:
+    """One request, one answer; urllib3's errors are translated here and nowhere else."""
+    import urllib3.exceptions as faults
+
+    from intellyhub_functions.network.connections import AddressRefused
+
+    check_address(request)
+    name = request.name
+    try:
+        return exchange_untranslated(request, ends)
+    except AddressRefused as fault:
+        raise PermanentError(str(fault)) from fault
+    except faults.NameResolutionError as fault:
+        raise RetryableError(f"{name}: the host name cannot be resolved") from fault
+    except faults.NewConnectionError as fault:  # before TimeoutError: urllib3 makes it one
+        raise RetryableError(f"{name} cannot be reached: {fault.__cause__ or 'no connection'}") from fault
+    except faults.TimeoutError as fault:
+        if ends is not None and time.monotonic() >= ends:
+            raise StepTimedOut(f"{name} did not answer in time") from fault
+        raise RetryableError(f"{name} did not answer within {request.timeout_seconds:g} s") from fault
+    except faults.SSLError as fault:
+        raise PermanentError(f"{name}: the secure connection failed: {fault}") from fault
+    except (faults.LocationParseError, faults.LocationValueError, UnicodeError) as fault:
+        raise PermanentError(f"{name} is not an address that can be asked") from fault
+    except faults.DecodeError as fault:
+        raise PermanentError(f"{name}: the answer is not encoded as it says") from fault
+    except (faults.HTTPError, OSError) as fault:
+        raise RetryableError(f"{name}: the connection broke: {fault}") from fault
+    except ValueError as fault:  # http.client on header names and values
+        raise PermanentError(f"{name}: the request cannot be sent: {fault}") from fault
+
+
+def check_address(request: Request) -> None:
+    """Raise PermanentError unless it is an http or https address that can be taken apart."""
+    try:
+        parts = urlsplit(request.url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:  # a malformed port or IPv6 address
+        usable = False
+    if not usable:
+        raise PermanentError(f"{request.called or request.url.partition('?')[0]!r} is not an http or https address")
+
+
+def exchange_untranslated(request: Request, ends: float | None) -> Response:
+    from urllib3 import Timeout
+
+    from intellyhub_functions.network.connections import pool
+
+    seconds = request.timeout_seconds if ends is None else min(request.timeout_seconds, ends - time.monotonic())
+    response = pool(verify_tls=request.verify_tls).urlopen(
+        request.method,
+        request.url,
+        body=request.body,
+        headers={"user-agent": USER_AGENT, "accept-encoding": "gzip, deflate"} | lower(request.headers),
+        timeout=Timeout(connect=max(seconds, 0.001), read=max(seconds, 0.001)),
+        preload_content=False,
+        redirect=False,
+    )
+    try:
+        body = read_body(response, request, ends)
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Response(status=response.status, headers=headers, body=body, url=request.url)
+
+
+def lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def read_body(response: BaseHTTPResponse, request: Request, ends: float | None) -> bytes:
+    """Read the body piece by piece, so that size, deadline and cancellation count while it arrives."""
+    pieces = []
+    size = 0
+    while piece := response.read1(CHUNK_BYTES):
+        pieces.append(piece)
+        size += len(piece)
+        if size > request.max_body_bytes:
+            raise PermanentError(f"{request.name}: the answer is larger than {request.max_body_bytes} bytes")
+        if ends is not None and time.monotonic() > ends:
+            raise StepTimedOut(f"{request.name}: the answer did not arrive in time")
+        if request.cancelled is not None and request.cancelled.is_set():
+            raise StepCancelled("the run was cancelled")
+    return b"".join(pieces)

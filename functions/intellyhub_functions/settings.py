@@ -1,0 +1,53 @@
+"""What an installation decides about its functions, read once from the environment."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from intellyhub_engine.errors import InputInvalid
+
+__all__ = ["Reach", "Settings", "read_settings", "settings"]
+
+
+class Reach(StrEnum):
+    """Which addresses flows may open connections to."""
+
+    ANY = "any"
+    NO_METADATA = "no-metadata"  # all but link-local addresses and the cloud's metadata services
+    PUBLIC = "public"  # only addresses of the public Internet
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """See each field for its variable and unit."""
+
+    reach: Reach = Reach.NO_METADATA
+    """INTELLYHUB_NETWORK: any, no-metadata or public. The default lets a laptop's flows talk to loopback and to the
+    local network, but not to the service that hands a cloud machine its credentials."""
+    file_roots: tuple[Path, ...] = ()
+    """INTELLYHUB_FILE_ROOTS: folders, separated like PATH, that flows may use beside their workspace. Default none."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings; raises InputInvalid naming every bad variable at once."""
+    faults = []
+    reach = environment.get("INTELLYHUB_NETWORK", Reach.NO_METADATA.value)
+    if reach not in list(Reach):
+        faults.append(f"INTELLYHUB_NETWORK is {reach!r}, expected one of {', '.join(Reach)}")
+    roots = [Path(root) for root in environment.get("INTELLYHUB_FILE_ROOTS", "").split(os.pathsep) if root]
+    relative = [str(root) for root in roots if not root.is_absolute()]
+    faults += [f"INTELLYHUB_FILE_ROOTS names {root!r}, which is not absolute" for root in relative]
+    if faults:
+        raise InputInvalid("; ".join(faults))
+    return Settings(reach=Reach(reach), file_roots=tuple(root.resolve() for root in roots))
+
+
+@functools.cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return read_settings(os.environ)

@@ -1,0 +1,37 @@
+"""How long a source waits after a failure."""
+
+from __future__ import annotations
+
+import random
+
+from intellyhub_engine.errors import RetryableError
+from intellyhub_engine.machine.source import Health, SourceContext
+
+__all__ = ["Backoff"]
+
+
+class Backoff:
+    """Waits that double from `first_seconds` to `most_seconds`, each shortened by up to a quarter by chance."""
+
+    def __init__(self, context: SourceContext, *, first_seconds: float = 1.0, most_seconds: float = 300.0) -> None:
+        self._context = context
+        self._first_seconds = first_seconds
+        self._most_seconds = most_seconds
+        self._failures = 0
+
+    def succeed(self) -> None:
+        """Report a contact; the next failure waits shortly again."""
+        if self._failures:
+            self._context.log("info", f"in contact again after {self._failures} failures")
+        self._failures = 0
+        self._context.report(Health(connected=True))
+
+    def fail(self, failure: RetryableError, name: str) -> bool:
+        """Log and report a failure, then wait; True when the source has to end."""
+        seconds = min(self._first_seconds * 2**self._failures, self._most_seconds)
+        seconds = max(seconds * random.uniform(0.75, 1.0), failure.retry_after_seconds or 0.0)
+        self._failures += 1
+        message = f"{name}: {failure}"
+        self._context.log("error", f"{message}; next try in {seconds:.0f} s")
+        self._context.report(Health(connected=False, message=message, next_attempt_seconds=seconds))
+        return self._context.sleep(seconds)

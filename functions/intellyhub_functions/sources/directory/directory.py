@@ -1,0 +1,127 @@
+"""The `directory` source: one event for every file that appeared, changed or went."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from intellyhub_engine.errors import PermanentError, RetryableError
+from intellyhub_engine.events import Event
+from intellyhub_engine.language.values import text_of
+from intellyhub_engine.machine.source import SourceContext
+from intellyhub_functions.sources.backoff import Backoff
+from intellyhub_functions.sources.directory.patterns import Patterns, as_list, make_patterns
+from intellyhub_functions.sources.directory.snapshot import Change, Snapshot, compare, take_snapshot
+from intellyhub_functions.sources.directory.waking import watch
+from intellyhub_functions.states.file.paths import place, shown
+
+__all__ = ["listen"]
+
+EVENT_TYPE = "io.intellyhub.directory.change"
+KINDS = frozenset(("created", "modified", "deleted"))
+UNWATCHED_SECONDS = 30.0
+"""How often the folder is looked at although the system reports no change: network folders report none."""
+
+
+def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
+    """Compare the folder with what it held, also over a restart; a file counts once it rests for `poll_interval`."""
+    folder = place(text_of(parameters.get("path") or "."), context.workspace)
+    kinds = set(as_list(parameters.get("events", ["created", "modified"])))
+    if not kinds or kinds - KINDS:
+        raise PermanentError(f"events are {', '.join(sorted(kinds)) or 'none'}; known are {', '.join(sorted(KINDS))}")
+    patterns = make_patterns(parameters.get("file_patterns", ["*"]), parameters.get("ignore_patterns", []))
+    recursive = bool(parameters.get("recursive", True))
+    rest_seconds = float(parameters.get("poll_interval", 1.0))
+    look = Look(folder, patterns, recursive, context)
+    backoff = Backoff(context, most_seconds=60.0)
+    woken = threading.Event()
+    with watch(folder, recursive, woken, context) as watched:
+        while not context.stopping.is_set():
+            try:
+                settled, restless = look.again(emit_existing=bool(parameters.get("emit_existing")))
+            except OSError as fault:
+                backoff.fail(
+                    RetryableError(f"{folder}: {(fault.strerror or str(fault)).lower()}"), "the directory listener"
+                )
+                continue
+            backoff.succeed()
+            for change in settled:
+                if change.kind in kinds:
+                    yield make_event(change, folder, context)
+            look.accept(settled)
+            pause(woken, rest_seconds if restless or not watched else UNWATCHED_SECONDS, rest_seconds, context)
+
+
+class Look:
+    """What the folder held when it was last looked at, and what has been told of it."""
+
+    def __init__(self, folder: Path, patterns: Patterns, recursive: bool, context: SourceContext) -> None:
+        self._folder = folder
+        self._patterns = patterns
+        self._recursive = recursive
+        self._cursors = context.cursors
+        self._place = f"directory {folder}"
+        self._previous: Snapshot = {}
+        kept = self._cursors.get(self._place)
+        self._told: Snapshot | None = (
+            None if kept is None else {path: (mark[0], mark[1]) for path, mark in kept.items()}
+        )
+
+    def again(self, *, emit_existing: bool) -> tuple[list[Change], bool]:
+        """The changes of files that rested since the last look, and whether there are others."""
+        now = take_snapshot(self._folder, self._patterns, recursive=self._recursive)
+        if self._told is None:
+            self._told = {} if emit_existing else now
+            self._cursors.put(self._place, self._told)
+        changes = compare(self._told, now)
+        settled = [change for change in changes if self._previous.get(change.path) == change.present]
+        self._previous = now
+        return settled, len(settled) < len(changes)
+
+    def accept(self, changes: list[Change]) -> None:
+        """Remember that these have been told."""
+        assert self._told is not None
+        for change in changes:
+            if change.present is None:
+                self._told.pop(change.path, None)
+            else:
+                self._told[change.path] = change.mark
+        if changes:
+            self._cursors.put(self._place, self._told)
+
+
+def pause(woken: threading.Event, most_seconds: float, rest_seconds: float, context: SourceContext) -> None:
+    """Wait for a change, at most so long; then give it time to complete."""
+    waited = 0.0
+    while waited < most_seconds and not woken.is_set() and not context.sleep(min(rest_seconds, 0.5)):
+        waited += min(rest_seconds, 0.5)
+    if woken.is_set():
+        woken.clear()
+        context.sleep(rest_seconds)
+
+
+def make_event(change: Change, folder: Path, context: SourceContext) -> Event:
+    """The event of a change; its id is that of the file's state, so that a repetition is known as one."""
+    path = folder / change.path
+    modified_ns, size = change.mark
+    identity = f"{change.kind} {path} {modified_ns} {size}"
+    parent = shown(path.parent, context.workspace)
+    return Event(
+        id=hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32],
+        source=context.address,
+        type=EVENT_TYPE,
+        subject=change.path,
+        datacontenttype="application/json",
+        data={
+            "event_type": change.kind,
+            "file_path": shown(path, context.workspace),
+            "file_name": path.name,
+            "file_dir": parent,
+            "directory": parent,
+            "file_size": size,
+            "timestamp": modified_ns / 1e9,
+        },
+    )

@@ -1,0 +1,126 @@
+"""The directory source on real files."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+
+import pytest
+
+from intellyhub_engine.errors import PermanentError
+from intellyhub_engine.machine.source import MemoryCursors
+from intellyhub_functions.sources.directory.directory import listen
+from intellyhub_functions.sources.directory.patterns import expand_braces, make_patterns
+from intellyhub_functions.testing.surroundings import Listening, Log, await_that, make_context
+
+
+def watch(tmp_path, cursors=None, **parameters):
+    context = make_context(tmp_path, cursors=cursors, log=Log())
+    return Listening(listen({"path": "inbox", "poll_interval": 0.02, **parameters}, context), context)
+
+
+def ready(source):
+    await_that(lambda: source.context.cursors.get(f"directory {source.context.workspace / 'inbox'}") is not None)
+
+
+@pytest.fixture
+def inbox(tmp_path):
+    (tmp_path / "inbox").mkdir()
+    return tmp_path / "inbox"
+
+
+def test_a_new_file_is_one_event(inbox, tmp_path):
+    (inbox / "old.csv").write_text("x")
+    with watch(tmp_path) as source:
+        ready(source)
+        (inbox / "sub").mkdir()
+        (inbox / "sub/new.csv").write_text("abc")
+        event = source.next()
+    assert event.data["timestamp"] > 0
+    assert {name: value for name, value in event.data.items() if name != "timestamp"} == {
+        "event_type": "created",
+        "file_path": "inbox/sub/new.csv",
+        "file_name": "new.csv",
+        "file_dir": "inbox/sub",
+        "directory": "inbox/sub",
+        "file_size": 3,
+    }
+
+
+def test_a_changed_and_a_deleted_file_are_events_when_asked_for(inbox, tmp_path):
+    (inbox / "a").write_text("x")
+    with watch(tmp_path, events=["modified", "deleted"]) as source:
+        ready(source)
+        (inbox / "a").write_text("longer")
+        assert source.next().data["event_type"] == "modified"
+        (inbox / "a").unlink()
+        assert source.next().data["event_type"] == "deleted"
+
+
+def test_what_came_while_nobody_listened_is_told_after_a_restart(inbox, tmp_path):
+    cursors = MemoryCursors()
+    (inbox / "a").write_text("x")
+    with watch(tmp_path, cursors):
+        await_that(lambda: cursors.kept)
+    (inbox / "b").write_text("y")
+    with watch(tmp_path, cursors) as source:
+        assert source.next().data["file_name"] == "b"
+
+
+def test_only_files_that_fit_the_patterns_are_told(inbox, tmp_path):
+    with watch(tmp_path, file_patterns=["*.{csv,xlsx}", "!*.tmp.csv"], emit_existing=True) as source:
+        for name in ("a.txt", "b.tmp.csv", "c.xlsx"):
+            (inbox / name).write_text(name)
+        assert source.next().data["file_name"] == "c.xlsx"
+
+
+def test_a_link_is_not_followed(inbox, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    (inbox / "link").symlink_to(tmp_path / "secret")
+    (inbox / "plain").write_text("x")
+    with watch(tmp_path, emit_existing=True) as source:
+        assert source.next().data["file_name"] == "plain"
+
+
+def test_a_folder_that_is_missing_is_waited_for(tmp_path):
+    with watch(tmp_path, emit_existing=True) as source:
+        await_that(lambda: "no such file" in source.context.log.text())
+        (tmp_path / "inbox").mkdir()
+        (tmp_path / "inbox/a").write_text("x")
+        assert source.next().data["file_name"] == "a"
+
+
+def test_a_folder_outside_the_workspace_is_refused(tmp_path):
+    with pytest.raises(PermanentError, match="outside the workspace"):
+        next(listen({"path": "/etc"}, make_context(tmp_path)))
+
+
+def test_an_unknown_kind_of_change_is_refused(tmp_path):
+    with pytest.raises(PermanentError, match="known are created, deleted, modified"):
+        next(listen({"events": ["renamed"]}, make_context(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expanded"),
+    [("a", ["a"]), ("*.{a,b}", ["*.a", "*.b"]), ("{a,{b,c}}x", ["ax", "bx", "ax", "cx"]), ("{a", ["{a"])],
+)
+def test_brace_sets_are_spelt_out(pattern, expanded):
+    assert sorted(set(expand_braces(pattern))) == sorted(set(expanded))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "path", "answer"),
+    [
+        (["*.py", "!test_*"], "src/a.py", True),
+        (["*.py", "!test_*"], "src/test_a.py", False),
+        (["src/*.py"], "src/a.py", True),
+        (["src/*.py"], "lib/a.py", False),
+        ("*.{jpg,png}, *.gif", "x.gif", True),
+        ([], "anything", True),
+        (["!*.tmp"], "x.tmp", False),
+    ],
+)
+def test_patterns_decide_by_name_or_by_path(wanted, path, answer):
+    assert make_patterns(wanted, []).fit(path) is answer
+
+
+def test_a_pattern_that_stands_for_too_many_is_refused():
+    with pytest.raises(PermanentError, match="more than 1000"):
+        make_patterns(["{a,b}" * 12], [])

@@ -1,0 +1,34 @@
+"""Leaves a call that is held open for long when the source has to end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+__all__ = ["call_until"]
+
+LOOK_SECONDS = 0.2
+
+Result = TypeVar("Result")
+
+
+def call_until(call: Callable[[], Result], stopping: threading.Event) -> Result | None:
+    """What the call gives or raises; None once `stopping` is set, while the call ends in a thread of its own."""
+    future: Future[Result] = Future()
+    threading.Thread(target=complete, args=(future, call), daemon=True).start()
+    while not stopping.is_set():
+        try:
+            return future.result(LOOK_SECONDS)
+        except TimeoutError:
+            if future.done():  # the call itself raised it
+                raise
+    return None
+
+
+def complete(future: Future[Result], call: Callable[[], Result]) -> None:
+    try:
+        future.set_result(call())
+    except BaseException as fault:  # noqa: BLE001 - it is raised again where the result is asked for
+        future.set_exception(fault)

@@ -1,0 +1,143 @@
+"""The `rss` source: looks at feeds in turn and makes one event of every new article."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from intellyhub_engine.errors import PermanentError, RetryableError
+from intellyhub_engine.events import Event
+from intellyhub_engine.language.values import Record, text_of
+from intellyhub_engine.machine.source import Health, SourceContext
+from intellyhub_functions.feeds.feed import ACCEPT, read_feed
+from intellyhub_functions.network.answers import retry_after
+from intellyhub_functions.network.exchange import Request, Response, name_of, send
+
+__all__ = ["listen"]
+
+EVENT_TYPE = "io.intellyhub.rss.article"
+MAX_FEED_BYTES = 16 * 1024 * 1024
+MAX_SEEN = 2000
+"""Article ids kept per feed; feeds show far fewer at once."""
+MAX_BACKOFF_SECONDS = 3600.0
+
+
+@dataclass(slots=True)
+class Watched:
+    """One feed: its place, and when it is looked at next."""
+
+    url: str
+    due_ns: int = 0
+    failures: int = 0
+
+
+def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
+    """Look at every feed each `check_interval`; a feed that fails is looked at more and more seldom, and says so."""
+    written = parameters.get("feeds")
+    urls = [written] if isinstance(written, str) else list(written or [])
+    feeds = [Watched(text_of(url)) for url in urls if url]
+    if not feeds:
+        raise PermanentError("the rss listener needs feeds, or url")
+    interval_ns = int(parameters.get("check_interval", 300) * 1e9)
+    while not context.stopping.is_set():
+        for feed in feeds:
+            if feed.due_ns <= context.now_ns():
+                yield from look(feed, parameters, context)
+                feed.due_ns = context.now_ns() + wait_ns(feed, interval_ns)
+        context.sleep(max(min(feed.due_ns for feed in feeds) - context.now_ns(), 0) / 1e9)
+
+
+def wait_ns(feed: Watched, interval_ns: int) -> int:
+    """The interval, doubled with every failure in a row."""
+    doubled: int = interval_ns << min(feed.failures, 20)
+    return min(doubled, max(interval_ns, int(MAX_BACKOFF_SECONDS * 1e9)))
+
+
+def look(feed: Watched, parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
+    """The events of one look at a feed; a failure is logged and counted, and the listener goes on."""
+    place = context.cursors.get(f"rss {feed.url}") or {}
+    try:
+        response = fetch(feed, place, parameters, context)
+        if response is not None:
+            content = read_feed(response.body, feed.url, response.headers)
+            yield from give_new(feed, content, place, response, parameters, context)
+    except (RetryableError, PermanentError) as failure:
+        feed.failures += 1
+        context.log("error", f"{failure}; failure {feed.failures} in a row")
+        context.report(Health(connected=False, message=str(failure)))
+        return
+    feed.failures = 0
+    context.report(Health(connected=True))
+
+
+def fetch(
+    feed: Watched, place: Mapping[str, Any], parameters: Mapping[str, Any], context: SourceContext
+) -> Response | None:
+    """The feed, or None where it has not changed since the last look."""
+    agent = parameters.get("user_agent") or context.settings.get("RSS_USER_AGENT")
+    headers = {
+        "accept": ACCEPT,
+        "user-agent": agent,
+        "if-none-match": place.get("etag"),
+        "if-modified-since": place.get("last_modified"),
+    }
+    response = send(
+        Request(
+            method="GET",
+            url=feed.url,
+            headers={name: text_of(value) for name, value in headers.items() if value},
+            timeout_seconds=parameters.get("timeout", 30),
+            max_body_bytes=MAX_FEED_BYTES,
+            cancelled=context.stopping,
+        )
+    )
+    if response.status == 304:
+        return None
+    if response.status >= 400:
+        seconds = retry_after(response)
+        raise RetryableError(f"{name_of(feed.url)} answered {response.status}", retry_after_seconds=seconds)
+    return response
+
+
+def give_new(
+    feed: Watched,
+    content: Record,
+    place: Mapping[str, Any],
+    response: Response,
+    parameters: Mapping[str, Any],
+    context: SourceContext,
+) -> Iterator[Event]:
+    """One event per article not seen, oldest first, at most `max_entries` per look. The place moves after each."""
+    most = parameters.get("max_entries", 10)
+    oldest_first = list(reversed(content.articles))
+    if "seen" in place:
+        seen = list(place["seen"])
+    else:
+        seen = [article.id for article in (oldest_first[:-most] if parameters.get("emit_existing") else oldest_first)]
+    known = set(seen)
+    new = [article for article in oldest_first if article.id not in known]
+    for article in new[:most]:
+        yield make_event(article, content, feed.url, context)
+        seen.append(article.id)
+        context.cursors.put(f"rss {feed.url}", {**place, "seen": seen[-MAX_SEEN:]})
+    now: dict[str, Any] = {"seen": seen[-MAX_SEEN:], "etag": None, "last_modified": None}
+    if len(new) <= most:  # else the rest is due at the next look, which must not be answered with "not changed"
+        now |= {"etag": response.headers.get("etag"), "last_modified": response.headers.get("last-modified")}
+    if now != place:
+        context.cursors.put(f"rss {feed.url}", now)
+
+
+def make_event(article: Record, content: Record, feed_url: str, context: SourceContext) -> Event:
+    """The event of an article; its id is the article's, so that a repetition is known as one."""
+    data = {name: value for name, value in article.items() if name != "published_datetime"}
+    data |= {"summary": article.description, "feed_url": feed_url, "feed_description": content.description}
+    return Event(
+        id=article.id,
+        source=context.address,
+        type=EVENT_TYPE,
+        subject=article.link or None,
+        time=article.published,
+        datacontenttype="application/json",
+        data=data,
+    )

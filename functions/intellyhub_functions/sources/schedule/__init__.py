@@ -1,0 +1,1 @@
+"""Wakes a flow at fixed times."""

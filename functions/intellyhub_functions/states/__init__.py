@@ -1,0 +1,1 @@
+"""State types, one folder each."""

@@ -1,0 +1,1 @@
+"""Reads, writes and moves files of the workspace."""

@@ -1,0 +1,35 @@
+"""Where a flow's files may be: under its workspace, or under a folder that the installation names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from intellyhub_engine.errors import PermanentError
+from intellyhub_functions.settings import settings
+
+__all__ = ["place", "shown"]
+
+
+def place(written: str, workspace: Path) -> Path:
+    """The file that a flow's path means, links followed. Raises PermanentError where flows may not go."""
+    if not written.strip():
+        raise PermanentError("the path is empty")
+    if "\0" in written:
+        raise PermanentError("the path holds a null character")
+    home = workspace.resolve()
+    try:
+        found = (home / written).resolve()
+    except (OSError, RuntimeError) as fault:  # a link that leads to itself
+        raise PermanentError(f"{written!r} cannot be followed: {fault}") from fault
+    if not any(found.is_relative_to(root) for root in (home, *settings().file_roots)):
+        raise PermanentError(
+            f"{written!r} is outside the workspace; files of a flow are under it, or under a folder that"
+            " INTELLYHUB_FILE_ROOTS names"
+        )
+    return found
+
+
+def shown(path: Path, workspace: Path) -> str:
+    """A path as results and messages give it: relative to the workspace where it is under it."""
+    home = workspace.resolve()
+    return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)

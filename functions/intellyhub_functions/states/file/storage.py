@@ -1,0 +1,85 @@
+"""Writing that a crash cannot leave half done."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["append_once", "write_whole"]
+
+LAST_APPEND = "user.intellyhub.append"
+"""The file attribute that holds the key of the last append and the length before it."""
+NO_ATTRIBUTES = (errno.ENOTSUP, errno.EPERM, errno.ENOSPC, errno.E2BIG)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace or make a file, and the folders above it; after a crash it holds the old content or the new.
+
+    A file that was there keeps its permissions.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(handle, path.stat().st_mode & 0o7777)
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def append_once(path: Path, content: bytes, key: str) -> None:
+    """Append; a repetition with the same `key` completes what the first one had begun and adds nothing else.
+
+    The key and the length before the append are an attribute of the file. Where the file system keeps none, or others
+    appended in between, a repetition appends again. Appends of several runs to one file wait for each other.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(content[already_there(file, content, key) :])
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def already_there(file: BinaryIO, content: bytes, key: str) -> int:
+    """How many of the content's first bytes an earlier try with this key has written; notes the key at the first."""
+    length = file.seek(0, os.SEEK_END)
+    if not hasattr(os, "setxattr"):  # macOS
+        return 0
+    before = length_before(file, key)
+    if before is None:
+        note(file, f"{length} {key}".encode())
+        return 0
+    file.seek(before)
+    tail = file.read(len(content))
+    return len(tail) if content.startswith(tail) else 0
+
+
+def length_before(file: BinaryIO, key: str) -> int | None:
+    """The length before the append with this key; None when the last append had another."""
+    try:
+        length, _, last = os.getxattr(file.fileno(), LAST_APPEND).decode().partition(" ")
+    except OSError as fault:
+        if fault.errno in (errno.ENODATA, *NO_ATTRIBUTES):
+            return None
+        raise
+    return int(length) if last == key else None
+
+
+def note(file: BinaryIO, value: bytes) -> None:
+    try:
+        os.setxattr(file.fileno(), LAST_APPEND, value)
+    except OSError as fault:
+        if fault.errno not in NO_ATTRIBUTES:
+            raise

@@ -1,0 +1,1 @@
+"""Sends a message as a Telegram bot."""

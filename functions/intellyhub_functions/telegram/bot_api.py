@@ -1,0 +1,110 @@
+"""Calls methods of the Bot API (https://core.telegram.org/bots/api#making-requests).
+
+The token is part of every address, so no message of ours ever shows one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from intellyhub_engine.errors import PermanentError, RetryableError
+from intellyhub_functions.network.exchange import Request, Response, send
+
+__all__ = ["DEFAULT_API_URL", "Bot", "BotRefused", "find_api_url"]
+
+DEFAULT_API_URL = "https://api.telegram.org"
+MAX_FILE_BYTES = 20 * 1024 * 1024
+"""What the Bot API lets a bot download. https://core.telegram.org/bots/api#getfile"""
+
+
+class BotRefused(PermanentError):
+    """Telegram refused a call for good; `code` is its error code, `description` its words."""
+
+    def __init__(self, method: str, code: int, description: str) -> None:
+        self.code = code
+        self.description = description
+        hint = "; the bot token is wrong" if code in (401, 404) else ""
+        super().__init__(f"Telegram refuses {method}: {description} ({code}){hint}")
+
+
+def find_api_url(parameters: Mapping[str, Any], names: Mapping[str, Any]) -> str:
+    """The API's address: the parameter's, else the setting's, else Telegram's own."""
+    return str(parameters.get("api_url") or names.get("TELEGRAM_API_URL") or DEFAULT_API_URL).rstrip("/")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Bot:
+    """One bot at one API server."""
+
+    token: str
+    api_url: str = DEFAULT_API_URL
+    timeout_seconds: float = 30.0
+    deadline_seconds: float | None = None
+    cancelled: threading.Event | None = None
+
+    def __post_init__(self) -> None:
+        if not self.token:
+            raise PermanentError("bot_token is missing; set it, or the variable TELEGRAM_BOT_TOKEN")
+        if re.fullmatch(r"\$?\{\w+\}", self.token):
+            raise PermanentError(f"bot_token is {self.token}, a variable that is not set")
+
+    def call(self, method: str, arguments: Mapping[str, Any], *, extra_seconds: float = 0.0) -> Any:
+        """The result of a method. Raises BotRefused, RetryableError or what `send` raises.
+
+        `extra_seconds` is added to the time limit: for calls that the server holds open.
+        """
+        response = send(
+            Request(
+                method="POST",
+                url=f"{self.api_url}/bot{quote(self.token, safe=':')}/{method}",
+                headers={"content-type": "application/json"},
+                body=json.dumps({name: value for name, value in arguments.items() if value is not None}).encode(),
+                timeout_seconds=self.timeout_seconds + extra_seconds,
+                deadline_seconds=self.deadline_seconds,
+                cancelled=self.cancelled,
+                called=f"Telegram's {method}",
+                max_redirects=0,
+            )
+        )
+        return read_answer(method, response)
+
+    def download(self, file_path: str) -> bytes:
+        """The content of a file that `getFile` named."""
+        response = send(
+            Request(
+                method="GET",
+                url=f"{self.api_url}/file/bot{quote(self.token, safe=':')}/{quote(file_path)}",
+                timeout_seconds=self.timeout_seconds,
+                deadline_seconds=self.deadline_seconds,
+                cancelled=self.cancelled,
+                called="Telegram's file",
+                max_redirects=0,
+                max_body_bytes=MAX_FILE_BYTES,
+            )
+        )
+        if response.status != 200:
+            raise BotRefused("the file", response.status, "not given")
+        return response.body
+
+
+def read_answer(method: str, response: Response) -> Any:
+    """The `result` of an answer, or the error it tells of."""
+    try:
+        answer = json.loads(response.body)
+        if answer.get("ok"):
+            return answer.get("result")
+    except (ValueError, AttributeError):
+        answer = {}
+    code = answer.get("error_code", response.status)
+    description = str(answer.get("description", "an answer that is not the Bot API's"))
+    if code == 429 or code >= 500:
+        seconds = (answer.get("parameters") or {}).get("retry_after")
+        message = f"Telegram puts {method} off: {description} ({code})"
+        raise RetryableError(message, retry_after_seconds=None if seconds is None else float(seconds))
+    raise BotRefused(method, code, description)
