@@ -1,0 +1,1 @@
+"""A worker: one flow version behind HTTP."""

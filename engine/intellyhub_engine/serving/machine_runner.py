@@ -1,0 +1,154 @@
+"""The worker's verbs, done by the machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from intellyhub_engine.errors import RunNotFound
+from intellyhub_engine.events import Event
+from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus, StepFinished
+from intellyhub_engine.machine.delivery import root_of
+from intellyhub_engine.machine.host import Host
+from intellyhub_engine.machine.masking import mask
+from intellyhub_engine.machine.recovery import fold
+from intellyhub_engine.machine.result import RunResult
+from intellyhub_engine.machine.run import resume, start
+from intellyhub_engine.serving.access import sign
+
+if TYPE_CHECKING:
+    from intellyhub_engine.journal.journal import Journal
+    from intellyhub_engine.language.program import Program
+
+__all__ = ["MachineRunner"]
+
+
+class MachineRunner:
+    """Runs one program in the surroundings of one host. Safe to use from several threads."""
+
+    def __init__(self, program: Program, host: Host, *, key: bytes | None = None) -> None:
+        self.program = program
+        self.host = host
+        self._key = key
+        self._waits_for_events: bool | None = None
+
+    @property
+    def flow(self) -> str:
+        return self.program.name
+
+    def start(self, event: Event, begun: Callable[[str], None] | None) -> RunResult:
+        """An event that runs of this flow wait for goes to them; any other makes a run, or finds the one it made."""
+        woken = self._wake_waiting(event)
+        if woken is not None:
+            return woken
+        host = self.host
+        if begun is not None and host.journal is not None:
+            host = with_journal(host, Announcing(host.journal, begun))
+        return start(self.program, host, event=event)
+
+    def reply(self, result: RunResult) -> Event | None:
+        """The last event the run emitted, where no sink has taken it."""
+        if self.host.emit is not None:
+            return None
+        for entry in reversed(result.entries):
+            if type(entry) is StepFinished and entry.emitted:
+                return entry.emitted[-1]
+        return None
+
+    def show(self, run_id: str) -> RunResult:
+        """From the journal."""
+        history = self._history(run_id)
+        place = fold(history.entries)
+        end, secrets = place.finished, self.host.secrets
+        return RunResult(
+            run_id=run_id,
+            status=history.status,
+            end_state=end.end_state if end else None,
+            error=end.error if end else None,
+            output=mask(end.output, secrets) if end else None,
+            variables=mask(place.changes, secrets),
+            suspended=place.suspended,
+        )
+
+    def decide(self, run_id: str, decision: Any) -> RunResult:
+        """A person's answer. `InputInvalid` when nobody has asked."""
+        self._history(run_id)
+        return resume(self.program, self.host, run_id, decision=decision)
+
+    def resume(self, run_id: str) -> RunResult:
+        """Go on with a run whose time has come."""
+        return resume(self.program, self.host, run_id)
+
+    def cancel(self, run_id: str) -> bool:
+        """Ask the run to stop."""
+        self._history(run_id)
+        return self._journal(run_id).request_cancel(run_id)
+
+    def due(self) -> Sequence[str]:
+        """The runs of this flow version that nobody works on, though their time has come."""
+        journal = self.host.journal
+        return [] if journal is None else [each for each in journal.due(self.host.now_ns()) if self._is_ours(each)]
+
+    def sign(self, event: Event, body: bytes) -> Event:
+        return event if self._key is None else sign(event, body, self._key, time.time())
+
+    def _wake_waiting(self, event: Event) -> RunResult | None:
+        journal = self.host.journal
+        if journal is None or not self._can_wait():
+            return None
+        woken = None
+        for run_id in journal.waiting_for(event, flow=self.flow):
+            if self._is_ours(run_id):
+                woken = resume(self.program, self.host, run_id, event=event)
+        return woken
+
+    def _can_wait(self) -> bool:
+        if self._waits_for_events is None:
+            states = map(self.program.state, self.program.names)
+            self._waits_for_events = any(state.type == "wait" and "event" in state.codes for state in states)
+        return self._waits_for_events
+
+    def _is_ours(self, run_id: str) -> bool:
+        try:
+            begin = self._journal(run_id).history(run_id).start
+        except RunNotFound:
+            return False  # pruned meanwhile
+        return begin.flow == self.flow and begin.version == self.program.digest
+
+    def _history(self, run_id: str) -> RunHistory:
+        journal = self._journal(run_id)
+        if root_of(journal, run_id).start.flow != self.flow:
+            raise RunNotFound(run_id)
+        return journal.history(run_id)
+
+    def _journal(self, run_id: str) -> Journal:
+        if self.host.journal is None:
+            raise RunNotFound(run_id)
+        return self.host.journal
+
+
+class Announcing:
+    """A journal that tells when a run is durable."""
+
+    def __init__(self, journal: Journal, begun: Callable[[str], None]) -> None:
+        self._journal = journal
+        self._begun = begun
+
+    def begin(self, start: RunStart, *, owner: str, lease_seconds: float) -> RunHistory:
+        """As the journal's own; then says the id of the event's own run."""
+        history = self._journal.begin(start, owner=owner, lease_seconds=lease_seconds)
+        if start.parent_id is None and history.status is RunStatus.RUNNING:
+            self._begun(history.start.run_id)
+        return history
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+
+def with_journal(host: Host, journal: Any) -> Host:
+    """The same host, its keeper of leases included, with another journal."""
+    varied = copy(host)
+    object.__setattr__(varied, "journal", journal)
+    return varied

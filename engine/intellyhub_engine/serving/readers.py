@@ -1,0 +1,74 @@
+"""How the text of one variable is read. Readers raise `ValueError` with the end of a sentence about the variable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+__all__ = ["Read", "extensions", "keys", "one_of", "seconds", "text", "whole"]
+
+Read = Callable[[str], Any]
+LEAST_KEY_LENGTH = 16
+
+
+def text(value: str) -> str:
+    """Any text."""
+    return value
+
+
+def one_of(*choices: str) -> Read:
+    """One of these words."""
+
+    def read(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"is {value!r}; it must be one of {', '.join(choices)}")
+        return value
+
+    return read
+
+
+def whole(least: int, most: int) -> Read:
+    """A whole number within bounds."""
+
+    def read(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+            raise ValueError(f"is {value!r}; it must be a whole number from {least} to {most}")
+        return int(value)
+
+    return read
+
+
+def seconds(least: float, most: float) -> Read:
+    """A number of seconds within bounds."""
+
+    def read(value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if not least <= number <= most:
+            raise ValueError(f"is {value!r}; it must be a number of seconds from {least:g} to {most:g}")
+        return number
+
+    return read
+
+
+def keys(value: str) -> tuple[str, ...]:
+    """Several secrets, separated by commas, so that they can be rotated: all are accepted, the first one signs."""
+    found = tuple(part.strip() for part in value.split(",") if part.strip())
+    if any(len(part) < LEAST_KEY_LENGTH for part in found):
+        raise ValueError(f"holds a secret that is shorter than {LEAST_KEY_LENGTH} characters")
+    return found
+
+
+def extensions(value: str) -> tuple[tuple[str, str], ...]:
+    """Knative's `{"extensions": {name: value}}`."""
+    try:
+        found = orjson.loads(value)["extensions"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise ValueError('is not {"extensions": {...}}') from None
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise ValueError("has extensions that are not texts")
+    return tuple(found.items())

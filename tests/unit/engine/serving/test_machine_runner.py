@@ -1,0 +1,150 @@
+"""The worker's verbs, on the real machine and a journal in memory."""
+
+import itertools
+import time
+
+import pytest
+
+from intellyhub_engine.catalogue.control import CONTROL
+from intellyhub_engine.catalogue.manifest import Catalogue
+from intellyhub_engine.errors import InputInvalid, RunNotFound
+from intellyhub_engine.events import Event
+from intellyhub_engine.journal.memory import MemoryJournal
+from intellyhub_engine.journal.records import RunStatus
+from intellyhub_engine.language.compile import compile_flow
+from intellyhub_engine.language.load import load_flow
+from intellyhub_engine.machine.host import Host
+from intellyhub_engine.serving.machine_runner import MachineRunner
+
+CATALOGUE = Catalogue(states=CONTROL)
+NUMBERS = itertools.count(1)
+FLOW = """
+name: demo
+states:
+  choose: {state_type: switch, value: "{kind}", cases: {ask: ask, hear: hear, later: later, tell: tell, x: answer}}
+  ask: {state_type: wait, approval: "Go on?", output: said, transition: answer}
+  hear: {state_type: wait, event: {type: t.heard}, output: said, transition: answer}
+  later: {state_type: wait, seconds: 3600, transition: answer}
+  tell: {state_type: emit, type: t.told, data: 1, transition: answer}
+  answer: {state_type: end, result: {kind: "{kind}", said: "{said}"}}
+"""
+
+
+class Clock:
+    def __init__(self):
+        self.now = time.time_ns()
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def journal(clock):
+    return MemoryJournal(now_ns=clock)
+
+
+@pytest.fixture
+def make_runner(clock, journal):
+    def make(text=FLOW, **choices):
+        flow, _ = load_flow(text.encode(), CATALOGUE, "demo")
+        host = Host(**({"now_ns": clock, "catalogue": CATALOGUE, "journal": journal} | choices))
+        return MachineRunner(compile_flow(flow, CATALOGUE), host)
+
+    return make
+
+
+def event(kind, **attributes):
+    values = {"id": f"e{next(NUMBERS)}", "source": "/s", "type": "t.made"} | attributes
+    return Event(data={"kind": kind, "said": None}, **values)
+
+
+def test_a_run_is_announced_when_it_is_durable(make_runner, journal):
+    announced = []
+    result = make_runner().start(event("x"), lambda run_id: announced.append(journal.history(run_id).start.run_id))
+    assert announced == [result.run_id]
+
+
+def test_a_waiting_run_can_be_looked_at_and_decided(make_runner):
+    runner = make_runner()
+    waiting = runner.start(event("ask"), None)
+    shown = runner.show(waiting.run_id)
+    assert (shown.status, shown.suspended.approval) == (RunStatus.WAITING, "Go on?")
+    assert runner.decide(waiting.run_id, "yes").output == {"kind": "ask", "said": "yes"}
+    assert runner.show(waiting.run_id).output == {"kind": "ask", "said": "yes"}
+    with pytest.raises(InputInvalid):
+        runner.decide(waiting.run_id, "no")
+
+
+def test_an_event_that_a_run_waits_for_goes_to_that_run_and_makes_none(make_runner, journal):
+    runner = make_runner()
+    waiting = runner.start(event("hear"), None)
+    woken = runner.start(event("x", type="t.heard"), None)
+    assert (woken.run_id, woken.status) == (waiting.run_id, RunStatus.SUCCEEDED)
+    assert len(journal.runs()) == 1
+    assert runner.start(event("x", type="t.heard"), None).run_id != waiting.run_id
+
+
+def test_what_is_due_is_resumed_on_its_own_version_only(make_runner, clock):
+    runner = make_runner()
+    waiting = runner.start(event("later"), None)
+    assert runner.due() == []
+    clock.now += 3_601 * 10**9
+    assert make_runner(FLOW + "# another version\n").due() == []
+    assert make_runner(FLOW.replace("name: demo", "name: other")).due() == []
+    assert runner.due() == [waiting.run_id]
+    assert runner.resume(waiting.run_id).status is RunStatus.SUCCEEDED
+    assert runner.due() == []
+
+
+def test_a_waiting_run_can_be_cancelled_once(make_runner):
+    runner = make_runner()
+    run_id = runner.start(event("ask"), None).run_id
+    assert runner.cancel(run_id)
+    assert runner.show(run_id).status is RunStatus.CANCELLED
+    assert not runner.cancel(run_id)
+
+
+def test_a_run_of_another_flow_is_none_of_this_ones(make_runner):
+    run_id = make_runner(FLOW.replace("name: demo", "name: other")).start(event("ask"), None).run_id
+    runner = make_runner()
+    for ask in (runner.show, runner.cancel, lambda each: runner.decide(each, "yes")):
+        with pytest.raises(RunNotFound):
+            ask(run_id)
+
+
+def test_without_a_journal_no_run_is_known(make_runner):
+    runner = make_runner(journal=None)
+    assert runner.start(event("x"), None).status is RunStatus.SUCCEEDED
+    assert runner.due() == []
+    with pytest.raises(RunNotFound):
+        runner.show("x")
+
+
+def test_the_reply_is_the_last_emitted_event_unless_a_sink_took_it(make_runner):
+    sent: list[Event] = []
+    assert make_runner().reply(make_runner().start(event("x"), None)) is None
+    runner = make_runner()
+    assert runner.reply(runner.start(event("tell"), None)).type == "t.told"
+    runner = make_runner(emit=sent.append)
+    assert runner.reply(runner.start(event("tell"), None)) is None
+    assert [each.type for each in sent] == ["t.told"]
+
+
+def test_an_emitted_event_belongs_to_the_trace_of_its_cause(make_runner):
+    runner = make_runner()
+    reply = runner.reply(runner.start(event("tell", extensions={"traceparent": "00-a-b-01", "flow": "f"}), None))
+    assert reply.extensions == {"traceparent": "00-a-b-01"}
+
+
+def test_what_is_shown_from_the_journal_has_no_secrets(make_runner):
+    runner = make_runner(secrets=("hidden word",))
+    run_id = runner.start(event("ask"), None).run_id
+    result = runner.decide(run_id, "the hidden word is out")
+    assert "hidden" not in str(result.output)
+    shown = runner.show(run_id)
+    assert "hidden" not in str((shown.output, shown.variables))
