@@ -1,0 +1,1 @@
+"""The rows of the budgets table, one module per topic; each has `measure(bench)`."""
