@@ -4,7 +4,7 @@ VENV := .venv/bin
 CODE := engine functions knative control-plane scripts tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench lock clean
+.PHONY: help setup run test check bench image lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ check: ## Check style, types, layers and conventions
 bench: ## Measure the budgets, side by side with other engines
 	@$(PYTHON) scripts/setup.py bench
 	@$(VENV)/python -m tests.benchmarks
+
+image: ## Build the worker's image (make image BASE=... RUNTIME=... TAG=..., each may be left out)
+	@$(PYTHON) scripts/build_image.py $(if $(BASE),--base $(BASE)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(TAG),--tag $(TAG))
 
 lock: ## Resolve the lock files anew (make lock UPGRADE=--upgrade takes newer versions)
 	@$(PYTHON) scripts/lock.py $(UPGRADE)

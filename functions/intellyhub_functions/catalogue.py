@@ -13,7 +13,7 @@ from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_functions.published import PUBLISHED, make_published
 
 if TYPE_CHECKING:
-    from intellyhub_engine.language.values import ValueRecord
+    from intellyhub_engine.language.values.values import ValueRecord
 
 __all__ = ["CATALOGUE"]
 

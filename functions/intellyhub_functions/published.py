@@ -6,9 +6,8 @@ parameters are those of the published plugins (FLOW_LANGUAGE.md sections 4 and 1
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from intellyhub_engine.catalogue.manifest import Parameter, StateType
+from intellyhub_engine.frozen import dataclass
 
 __all__ = ["PUBLISHED", "Published", "make_published"]
 
@@ -16,7 +15,7 @@ SECRETS = frozenset(("access_token", "api_key", "corp_secret", "credentials_json
 ALIASES = {"user_prompt": ("prompt",)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Published:
     """What is known of a published type: parameter names, blank-separated."""
 

@@ -16,12 +16,12 @@ import jsonschema
 import pytest
 
 from intellyhub_engine.catalogue.installed import installed
+from intellyhub_engine.language.checking.schema import make_schema
 from intellyhub_engine.language.load import examine
-from intellyhub_engine.language.parse import parse
+from intellyhub_engine.language.parsing.parse import parse
 from intellyhub_engine.language.problems import Position, Problem, Severity
-from intellyhub_engine.language.schema import make_schema
+from intellyhub_engine.language.reading.text import read
 from intellyhub_engine.language.spelling import find_state_type
-from intellyhub_engine.language.text import read
 
 FLOWS = Path(__file__).resolve().parents[3] / "shared" / "flows"
 PATHS = sorted(FLOWS.glob("*.yaml"))

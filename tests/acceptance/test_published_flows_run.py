@@ -24,7 +24,7 @@ from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import RunStatus
 from intellyhub_engine.language.compile import compile_flow
 from intellyhub_engine.language.load import load_flow
-from intellyhub_engine.language.values import TextRecord
+from intellyhub_engine.language.values.values import TextRecord
 from intellyhub_engine.machine.host import Host
 from intellyhub_engine.machine.result import RunResult
 from intellyhub_engine.machine.run import start

@@ -30,6 +30,9 @@ SERVING_CPU = CPUS[-1]
 ASKING_CPU = CPUS[0]
 READY_SECONDS = 20.0
 STOP_SECONDS = 5.0
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""Not handed on: every start would compile what was changed since bytecode was last written. Without it the first
+start, which does not count, leaves bytecode behind as an image has it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,10 +101,11 @@ def pinned(cpu: int) -> Iterator[None]:
 def start(command: Sequence[str], *, environment: Mapping[str, str], port: int, scratch: Path) -> Child:
     """Start a process on the serving core; its output goes to a file in `scratch`."""
     output = scratch / f"output-{port}.txt"
+    inherited = {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
     with output.open("wb") as file, pinned(SERVING_CPU):
         process = subprocess.Popen(
             command,
-            env={**os.environ, **environment},
+            env={**inherited, **environment},
             cwd=scratch,
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -160,5 +164,8 @@ def read_pss_bytes(pid: int) -> int:
 
 def read_children(pid: int) -> list[int]:
     """The ids of the processes that the threads of a process have started."""
-    lists = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    return [int(child) for text in lists for child in text.split()]
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError):  # the thread has ended meanwhile
+            found += map(int, path.read_text().split())
+    return found

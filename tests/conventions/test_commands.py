@@ -16,7 +16,7 @@ def test_make_help_lists_every_target(target):
     assert re.search(rf"^  make {target} +\S", answer.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("target", ["help", "setup", "run", "test", "check", "bench", "lock", "clean"])
+@pytest.mark.parametrize("target", ["help", "setup", "run", "test", "check", "bench", "image", "lock", "clean"])
 def test_the_makefile_has_the_documented_target(target):
     assert target in TARGETS
 

@@ -16,7 +16,7 @@ import pytest
 from intellyhub_engine.errors import JournalFull
 from intellyhub_engine.journal.records import RunStart, StepFinished, StepStatus
 from intellyhub_engine.journal.sqlite import SqliteJournal
-from intellyhub_engine.language.values import decode
+from intellyhub_engine.language.values.values import decode
 from tests.integration.crash.effects import LEDGER, keys_in
 from tests.integration.crash.writers import make_step
 

@@ -17,13 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from intellyhub_engine.blocks import channel
+from intellyhub_engine.blocks import channel, walls
 from intellyhub_engine.blocks.limits import Limits, make_environment
 from intellyhub_engine.blocks.output import Output
 from intellyhub_engine.blocks.supervision import Ended, Job, supervise
 from intellyhub_engine.catalogue.installed import VARIABLE
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled, StepTimedOut
-from intellyhub_engine.language.values import MAX_BYTES
+from intellyhub_engine.language.values.values import MAX_BYTES
 from intellyhub_engine.machine.step import Step
 
 __all__ = ["Blocks", "Program", "blocks_of"]
@@ -106,6 +106,7 @@ class Blocks:
             ended = supervise(
                 job,
                 kill=functools.partial(self._kill, number),
+                give_up=self._end_host,
                 output=output.take,
                 timeout_seconds=step.timeout_seconds,
                 cancelled=step.cancelled,
@@ -138,6 +139,13 @@ class Blocks:
             if self._control is not None:
                 channel.send_order(self._control, channel.KILL, number)
 
+    def _end_host(self) -> None:
+        """Kill a host that does not answer; its jobs die with it, and the next job starts another."""
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+                self._drop()
+
     def _connect(self) -> socket.socket:
         if self._control is not None and self._owner != os.getpid():  # after a fork the channel is the parent's
             self._inherited, self._process = self._process, None
@@ -163,7 +171,9 @@ class Blocks:
 
 
 def spawn(descriptor: int) -> subprocess.Popen[bytes]:
-    """Start a host process that serves the channel `descriptor`; it imports from where this process does."""
+    """Start a host process that serves the channel `descriptor`; it imports from where this process does. From then on
+    programs of flows run beside this process, so it is hidden from them."""
+    walls.hide_from_equals()
     path = [entry for entry in sys.path if entry]
     catalogue = {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
     code = HOST.format(path=path, descriptor=descriptor)

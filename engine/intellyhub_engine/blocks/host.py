@@ -13,10 +13,11 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from intellyhub_engine.blocks import channel, child
-from intellyhub_engine.blocks.walls import forbid_new_privileges
+from intellyhub_engine.blocks.walls import adopt_orphans, forbid_new_privileges, hide_from_equals
 
 __all__ = ["main"]
 
@@ -57,6 +58,24 @@ class Host:
             with contextlib.suppress(BrokenPipeError):  # the worker may have given up
                 os.write(report, channel.pack_status(status))
             os.close(report)
+        self.end_strays()
+
+    def end_strays(self) -> None:
+        """Kill what children of ended jobs left outside their groups: it has become ours, see `adopt_orphans`."""
+        for pid in find_children():
+            with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
+                if pid in self.children or os.getsid(pid) in self.children:
+                    continue
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+
+def find_children() -> list[int]:
+    """The processes that are children of this one now; none where the system does not tell."""
+    try:
+        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_bytes().split()]
+    except OSError:
+        return []
 
 
 def kill_group(pid: int) -> None:
@@ -76,6 +95,8 @@ def main(descriptor: int) -> NoReturn:
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle
     forbid_new_privileges()
+    hide_from_equals()
+    adopt_orphans()
     child.import_early()
     gc.collect()
     gc.freeze()

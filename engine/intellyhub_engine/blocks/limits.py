@@ -37,8 +37,8 @@ class Limits:
 
     memory_bytes: int | None = 2 * 1024**3
     """Address space."""
-    cpu_seconds: int | None = None
-    """Processor time; the step's own time limit is watched outside."""
+    cpu_seconds: int | None = 300
+    """Processor time, so that a loop without end in a block ends; the step's own time limit is watched outside."""
     file_bytes: int | None = 1024**3
     """Size of one file written."""
     processes: int | None = 4096

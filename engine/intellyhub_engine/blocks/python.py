@@ -12,8 +12,8 @@ from typing import Any
 from intellyhub_engine.blocks import channel
 from intellyhub_engine.blocks.limits import Limits
 from intellyhub_engine.errors import ValueRefused
-from intellyhub_engine.language.python_blocks import Block, run_block
-from intellyhub_engine.language.values import Record, decode, encode, revive
+from intellyhub_engine.language.texts.python_blocks import Block, run_block
+from intellyhub_engine.language.values.values import Record, decode, encode, revive
 
 __all__ = ["answer_block", "revived"]
 

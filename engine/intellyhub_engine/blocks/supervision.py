@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import socket
@@ -18,6 +19,8 @@ __all__ = ["Ended", "Job", "supervise"]
 LOOK_SECONDS = 0.05
 """How often a run's cancellation is looked at while nothing else happens."""
 CHUNK_BYTES = 65536
+KILL_SECONDS = 5.0
+"""What the host process gets to kill a job. A block of the same user can stop its host, which then kills nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,16 +67,19 @@ def supervise(
     job: Job,
     *,
     kill: Callable[[], None],
+    give_up: Callable[[], None],
     output: Callable[[int, bytes], None],
     timeout_seconds: float | None,
     cancelled: threading.Event,
     max_answer_bytes: int,
 ) -> Ended:
-    """Wait for a job's end. `output(stream, bytes)` is called as output arrives, with stream 1 or 2."""
+    """Wait for a job's end. `output(stream, bytes)` is called as output arrives, with stream 1 or 2; `give_up` when the
+    job outlives its killing, and must end the host."""
     streams = {job.output: 1, job.errors: 2}
     ends = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     answer = bytearray()
     stopped = None
+    patience = math.inf
     poll = select.poll()
     for descriptor in (job.status, job.socket.fileno(), *streams):
         poll.register(descriptor, select.POLLIN)
@@ -87,8 +93,11 @@ def supervise(
             return Ended(status=channel.unpack_status(os.read(job.status, 4)), answer=bytes(answer), stopped=stopped)
         reason = None if stopped else reason_to_stop(ends, cancelled, len(answer) > max_answer_bytes)
         if reason:
-            stopped = reason
+            stopped, patience = reason, time.monotonic() + KILL_SECONDS
             kill()
+        if time.monotonic() > patience:
+            patience = math.inf
+            give_up()
 
 
 def wait_milliseconds(ends: float | None, stopped: str | None) -> float:

@@ -12,9 +12,18 @@ from typing import Any
 
 from intellyhub_engine.blocks.limits import Limits
 
-__all__ = ["JOB_DESCRIPTOR", "detach", "forbid_new_privileges", "set_limits"]
+__all__ = [
+    "JOB_DESCRIPTOR",
+    "adopt_orphans",
+    "detach",
+    "forbid_new_privileges",
+    "hide_from_equals",
+    "set_limits",
+]
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 JOB_DESCRIPTOR = 3
 """Where a child finds its job's socket."""
@@ -36,6 +45,19 @@ def forbid_new_privileges() -> None:
         raise OSError("prctl(PR_SET_NO_NEW_PRIVS) was refused")
 
 
+def hide_from_equals() -> None:
+    """Keep processes of the same user out of this one's memory, descriptors and environment, where tokens are: `/proc`
+    and ptrace then ask for root. A program started from here can be looked at again. Linux only."""
+    if libc() is not None:
+        libc().prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what children leave behind, instead of process 1. Linux only."""
+    if libc() is not None:
+        libc().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def die_with_parent() -> None:
     """Be killed when the process that forked this one ends. Linux only."""
     if libc() is not None:
@@ -49,6 +71,8 @@ def detach(job: int, output: int, errors: int, highest: int) -> None:
     """
     os.setsid()
     die_with_parent()
+    if libc() is not None:
+        libc().prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # nothing of the worker is in here, and blocks may want /proc/self
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

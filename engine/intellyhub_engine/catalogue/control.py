@@ -111,7 +111,7 @@ PARALLEL = StateType(
             types=("integer", "boolean"),
             minimum=1,
             aliases=("max_concurrency",),
-            description="How many branches run at once; all of them when it is not given.",
+            description="How many branches run at once, at most 64; 8 when it is not given.",
         ),
         Parameter(
             name="collect",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from intellyhub_engine.catalogue.faults import Faults
 from intellyhub_engine.catalogue.manifest import Catalogue, Parameter, SourceType, StateType, Syntax
 from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.frozen import dataclass
 
 __all__ = [
     "Row",
@@ -35,6 +34,7 @@ class Named(Protocol):
 
 Kind_co = TypeVar("Kind_co", bound=StateType | SourceType, covariant=True)
 Line = TypeVar("Line", bound=Named)
+Entry_co = TypeVar("Entry_co", covariant=True)
 
 TYPES = frozenset(("string", "integer", "number", "boolean", "array", "object", "any"))
 TYPE_SPELLINGS = {
@@ -47,7 +47,7 @@ TYPE_SPELLINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """One line of a package's table of functions; enough to know a type by name without reading its manifest."""
 
@@ -85,7 +85,7 @@ class Table(Mapping[str, Kind_co], Generic[Line, Kind_co]):
         if found is None:
             name = self._names[self._normalise(spelling)]
             found = self._loaded.get(name) or self._load(name, self._rows[name])
-            self._loaded[name] = self._loaded[spelling] = found
+            self._loaded[name] = found
         return found
 
     def __contains__(self, spelling: object) -> bool:
@@ -98,6 +98,35 @@ class Table(Mapping[str, Kind_co], Generic[Line, Kind_co]):
         return len(self._rows)
 
 
+class Joined(Mapping[str, Entry_co]):
+    """Tables one after the other: the first that knows a name answers, and what it gave is kept by canonical name."""
+
+    def __init__(self, tables: Sequence[Mapping[str, Entry_co]]) -> None:
+        self._tables = tables
+        self._names = tuple({name: None for table in reversed(tables) for name in table})
+        self._found: dict[str, Entry_co] = {}
+
+    def __getitem__(self, spelling: str) -> Entry_co:
+        if spelling in self._found:
+            return self._found[spelling]
+        table = next((table for table in self._tables if spelling in table), None)
+        if table is None:
+            raise KeyError(spelling)
+        found = table[spelling]
+        if spelling in self._names:
+            self._found[spelling] = found
+        return found
+
+    def __contains__(self, spelling: object) -> bool:
+        return spelling in self._found or any(spelling in table for table in self._tables)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 def make_catalogue(states: Mapping[str, Row], sources: Mapping[str, Row]) -> Catalogue:
     """Make a catalogue that reads a manifest when its type is first looked up."""
     return Catalogue(
@@ -107,9 +136,11 @@ def make_catalogue(states: Mapping[str, Row], sources: Mapping[str, Row]) -> Cat
 
 def combine(*catalogues: Catalogue) -> Catalogue:
     """Join catalogues; where two have one type the earlier one counts, so that no package can replace `if`."""
-    states: ChainMap[str, StateType] = ChainMap(*(catalogue.states for catalogue in catalogues))  # type: ignore[arg-type]
-    sources: ChainMap[str, SourceType] = ChainMap(*(catalogue.sources for catalogue in catalogues))  # type: ignore[arg-type]
-    return Catalogue(states=states, sources=sources, values=ChainMap(*(dict(made.values) for made in catalogues)))
+    return Catalogue(
+        states=Joined([catalogue.states for catalogue in catalogues]),
+        sources=Joined([catalogue.sources for catalogue in catalogues]),
+        values=Joined([catalogue.values for catalogue in catalogues]),
+    )
 
 
 def load_state(name: str, row: Row) -> StateType:

@@ -7,12 +7,14 @@ few keys of our own named here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from intellyhub_engine.frozen import dataclass
+
 if TYPE_CHECKING:
-    from intellyhub_engine.language.records import ValueRecord
+    from intellyhub_engine.language.values.records import ValueRecord
     from intellyhub_engine.machine.step import Perform
 
 __all__ = ["Catalogue", "Parameter", "SourceType", "StateType", "Syntax"]
@@ -28,7 +30,7 @@ class Syntax(StrEnum):
     SHELL = "shell"  # a shell script; placeholders are quoted for the context they stand in
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Parameter:
     """One parameter of a state type or source."""
 
@@ -47,7 +49,7 @@ class Parameter:
     description: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class StateType:
     """A state type. `load` imports its code on first use, so that a flow pays only for what it uses."""
 
@@ -67,7 +69,7 @@ class StateType:
     load: Callable[[], Perform] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class SourceType:
     """A listener's type: its parameters, the shape of its events and a sample of one."""
 
@@ -90,7 +92,7 @@ class SourceType:
     """Gives `listen(parameters, source: SourceContext) -> Iterator[Event]`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Catalogue:
     """Every state type and source of this installation, by canonical name."""
 

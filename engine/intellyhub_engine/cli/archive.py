@@ -39,7 +39,7 @@ class Archive:
         self.kept[digest] = flow
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (self.folder / f"{digest}.yaml").exists():
             replace(self.folder / f"{digest}.yaml", flow.text)
         origin = json.dumps({"name": flow.name, "path": flow.path}).encode()

@@ -27,6 +27,8 @@ from intellyhub_engine.errors import (
 __all__ = ["Fault", "explain"]
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
+"""Of a file to be written: those to be read are looked for before."""
 NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -95,6 +97,8 @@ def system(error: BaseException) -> Fault:
         return Fault(f"{reason}\nMake room on that disk and call again.", Exit.DISK_FULL)
     if error.errno in NO_RIGHT:
         return Fault(f"{reason}\nChange its rights, or name another place.", Exit.UNWRITABLE)
+    if error.errno in NO_PLACE:
+        return Fault(f"{reason}\nName a file in a folder that exists.", Exit.UNWRITABLE)
     if error.errno == errno.EADDRINUSE:
         return Fault(f"{reason}\nName another one with --port.", Exit.BUSY)
     return Fault(reason, Exit.INVALID)

@@ -117,7 +117,7 @@ def parse_variables(texts: Iterable[str], *, option: str = "--var") -> dict[str,
 
 def parse_value(text: str, place: str) -> Any:
     """One value: JSON where it looks like a list, an object or a quoted text and is one; else a YAML scalar."""
-    from intellyhub_engine.language.scalars import resolve_plain
+    from intellyhub_engine.language.reading.scalars import resolve_plain
 
     bare = text.strip()
     if not bare.startswith(("[", "{", '"')):

@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     session = Session(read_settings(os.environ), terminal)
     try:
         return execute(session, list(sys.argv[1:] if arguments is None else arguments))
+    except SystemExit as left:  # click, after it has answered a shell's Tab
+        return left.code if isinstance(left.code, int) else Exit.SUCCEEDED
     except BaseException as error:  # noqa: BLE001 (the process edge: everything becomes a message)
         return report(session, error)
 

@@ -91,12 +91,12 @@ class Progress(AbstractContextManager["Progress"]):
         self.write(
             f"{indent(run_id)}{entry.seq:>4} ",
             (self.terminal.glyph(wide, narrow), style),
-            f" {entry.state:<24} ",
+            f" {entry.state + item_of(run_id):<24} ",
             (f"{entry.type:<14}", "dim"),
             (f"{took:>9}", "dim"),
             (onward, "dim"),
         )
-        if entry.error and (entry.status is StepStatus.RETRYING or not self.logs):  # other failures are in the log
+        if entry.error and not self.logs:  # else the log says it
             self.write(indent(run_id), ("       " + entry.error, style))
         for event in entry.emitted:
             self.write(indent(run_id), ("       emitted ", "cyan"), f"{event.type} from {event.source}")
@@ -131,6 +131,13 @@ def indent(run_id: str) -> str:
     return "    " * (run_id.count(".") // 2)
 
 
+def item_of(run_id: str) -> str:
+    """Which item of a mapped loop a child run has: `[3]`; branches have names of their own."""
+    _, dot, key = run_id.rpartition(".")
+    index = key.partition("~")[0]
+    return f"[{index}]" if dot and index.isdecimal() else ""
+
+
 def waiting_for(entry: RunSuspended) -> str:
     """What a suspended run waits for, in words."""
     from intellyhub_engine.cli.answer import iso_time
@@ -141,7 +148,7 @@ def waiting_for(entry: RunSuspended) -> str:
     if entry.event_filter is not None:
         wanted = ", ".join(f"{name}={value}" for name, value in entry.event_filter.items())
         return f"for an event ({wanted}){until}"
-    return until.strip() or "for ever"
+    return until.strip() or "for its child runs"
 
 
 def status_fragment(status: RunStatus) -> Fragment:

@@ -70,7 +70,7 @@ def command(
             )
             codes.append(code)
         if not codes:
-            session.terminal.tell("nothing is due")
+            session.terminal.tell("nothing is due", held_by_others(stage) if event is None else "")
             return Exit.SUCCEEDED
     return codes[0] if run else worst(codes)
 
@@ -80,6 +80,18 @@ def waiting(stage: Stage, event: Event | None) -> list[str]:
     if event is not None:
         return list(stage.record.waiting_for(event))
     return list(stage.record.due(time.time_ns()))
+
+
+def held_by_others(stage: Stage) -> str:
+    """A word on runs that a process has, or had when it died: they can be taken over when its lease has ended."""
+    from intellyhub_engine.cli.stage import LEASE_SECONDS
+    from intellyhub_engine.journal.records import RunStatus
+
+    held = len(stage.record.runs(status=RunStatus.RUNNING, limit=1000))
+    if not held:
+        return ""
+    which = "1 run is" if held == 1 else f"{held} runs are"
+    return f"; {which} at work: if its process has died, call again in {LEASE_SECONDS:g} s"
 
 
 def decide(approved: bool | None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,11 @@ import click
 from intellyhub_engine.cli.answer import iso_time, make_json, make_log, make_steps
 from intellyhub_engine.cli.exits import Exit
 from intellyhub_engine.cli.options import journal_option, json_option
-from intellyhub_engine.cli.progress import Progress, duration_text, status_fragment
+from intellyhub_engine.cli.progress import Progress, duration_text, status_fragment, waiting_for
 from intellyhub_engine.cli.session import Session, debug_option
 from intellyhub_engine.cli.terminal import Fragment
 from intellyhub_engine.errors import InputInvalid
-from intellyhub_engine.journal.records import RunFinished, RunHistory, RunStatus, RunSummary
+from intellyhub_engine.journal.records import RunFinished, RunHistory, RunStatus, RunSummary, RunSuspended
 
 if TYPE_CHECKING:
     from intellyhub_engine.journal.journal import Journal
@@ -80,12 +80,13 @@ def show(ctx: click.Context, run: str, journal: str | None, as_json: bool) -> in
     assert session is not None
     with read_journal(session, journal or ctx.meta.get("journal")) as opened:
         history = opened.history(run)
-        children = opened.runs(parent_id=run, limit=1000)
+        children = opened.runs(parent_id=run, limit=1000)[::-1]
+        reasons = {one.run_id: reason_of(opened, one) for one in children if one.status is RunStatus.WAITING}
     if as_json:
         answer = make_details(history, children)
         session.terminal.emit_json(make_json(answer, pretty=session.terminal.interactive))
     else:
-        show_details(session, history, children)
+        show_details(session, history, children, reasons)
     return Exit.SUCCEEDED
 
 
@@ -183,7 +184,16 @@ def show_table(session: Session, rows: Sequence[RunSummary]) -> None:
     session.terminal.console.print(table)
 
 
-def show_details(session: Session, history: RunHistory, children: Sequence[RunSummary]) -> None:
+def reason_of(journal: Journal, child: RunSummary) -> str:
+    """What a waiting child run waits for; its id takes the answer."""
+    entries = journal.history(child.run_id).entries
+    waited = next((entry for entry in reversed(entries) if isinstance(entry, RunSuspended)), None)
+    return f" {waiting_for(waited)}" if waited is not None else ""
+
+
+def show_details(
+    session: Session, history: RunHistory, children: Sequence[RunSummary], reasons: Mapping[str, str]
+) -> None:
     """One run for the eye; piped, the same lines without colour."""
     terminal, start = session.terminal, history.start
     end = next((entry for entry in reversed(history.entries) if isinstance(entry, RunFinished)), None)
@@ -207,7 +217,8 @@ def show_details(session: Session, history: RunHistory, children: Sequence[RunSu
         for entry in history.entries:
             progress.observe(start.run_id, entry)
     for child in children:
-        terminal.show(("child       ", "bold"), child.run_id, " ", status_fragment(child.status))
+        reason = reasons.get(child.run_id, "")
+        terminal.show(("child       ", "bold"), child.run_id, " ", status_fragment(child.status), reason)
 
 
 def read_journal(session: Session, given: str | None) -> closing[Journal]:

@@ -26,7 +26,7 @@ def command(session: Session, output: str | None) -> None:
       # yaml-language-server: $schema=flow.schema.json
     """
     from intellyhub_engine.catalogue.installed import installed
-    from intellyhub_engine.language.schema import make_schema
+    from intellyhub_engine.language.checking.schema import make_schema
 
     text = json.dumps(make_schema(installed()), indent=2) + "\n"
     if output is None:

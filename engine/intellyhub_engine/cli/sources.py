@@ -33,7 +33,7 @@ def resolve_parameters(
     program: Program, source: SourceType, host: Host, variables: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The listener's parameters: evaluated, converted, defaults filled in. Raises InputInvalid with every fault."""
-    from intellyhub_engine.machine.conversion import convert
+    from intellyhub_engine.machine.states.conversion import convert
 
     values, faults = evaluate(program, host, variables)
     resolved = {name: parameter.default for name, parameter in source.parameters.items()}
@@ -58,10 +58,10 @@ def resolve_parameters(
 
 def evaluate(program: Program, host: Host, variables: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
     """The parameters as the flow's own variables and the environment make them, and the names nobody knows."""
-    from intellyhub_engine.language.codes import link
-    from intellyhub_engine.language.scope import Scope
-    from intellyhub_engine.language.values import wrap
-    from intellyhub_engine.language.variables import resolve_variables
+    from intellyhub_engine.language.expressions.codes import link
+    from intellyhub_engine.language.values.scope import Scope
+    from intellyhub_engine.language.values.values import wrap
+    from intellyhub_engine.language.values.variables import resolve_variables
 
     scope = Scope(wrap(dict(variables)), outer=host.outer, now_ns=host.now_ns)
     prelude = program.prelude

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from intellyhub_engine.cli.inputs import read_bytes
 from intellyhub_engine.errors import InputInvalid
-from intellyhub_engine.serving.surroundings import sounds_secret
+from intellyhub_engine.machine.masking import sounds_secret
 
 __all__ = ["find_secrets", "make_outer", "parse_env_file", "read_env_file"]
 

@@ -111,9 +111,9 @@ def read_sidecar(path: Path) -> Sequence[FlowTest]:
     """Read a file of tests: a list, or a mapping with `tests`. Raises FlowRefused with every fault."""
     from intellyhub_engine.cli.inputs import read_bytes
     from intellyhub_engine.cli.programs import MAX_FLOW_BYTES
-    from intellyhub_engine.language.findings import Findings
-    from intellyhub_engine.language.flowtests import read_tests
-    from intellyhub_engine.language.text import read
+    from intellyhub_engine.language.parsing.findings import Findings
+    from intellyhub_engine.language.parsing.flowtests import read_tests
+    from intellyhub_engine.language.reading.text import read
 
     content = read_bytes(str(path), what="test", max_bytes=MAX_FLOW_BYTES)
     shown = content.decode("utf-8", "replace")
@@ -144,6 +144,8 @@ def show_outcome(session: Session, outcome: Outcome) -> None:
 
 
 def show_summary(session: Session, outcomes: Sequence[Outcome], failed: Sequence[Outcome], took_ns: int) -> None:
+    if not outcomes:
+        session.terminal.tell("no such test: write one under `tests:` in the flow, or in FLOW.test.yaml beside it")
     passed = len(outcomes) - len(failed)
     parts = [f"{len(failed)} failed"] * bool(failed) + [f"{passed} passed"] * bool(passed or not failed)
     took = f" in {duration_text(took_ns)}" if session.terminal.interactive else ""

@@ -37,7 +37,7 @@ class FileCursors:
         """Keep `value`; returns when it is on the disk. Raises JournalFull or JournalUnwritable."""
         path = self._path(key)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             replace(path, json.dumps(value).encode())
         except OSError as fault:
             kind = JournalFull if fault.errno in NO_ROOM else JournalUnwritable

@@ -159,10 +159,12 @@ def _prepare(connection: sqlite3.Connection, path: Path, busy_seconds: float) ->
 
 
 def _applied_migrations(connection: sqlite3.Connection, path: Path) -> int:
+    """Another process may make the journal meanwhile; tables and mark come at once, so tables are read first."""
+    filled = connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != APPLICATION_ID:
-        if application or connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        if application or filled:
             raise JournalUnwritable(
                 f"{path} is a SQLite database of another program; name another file for the journal"
             )

@@ -26,7 +26,7 @@ from intellyhub_engine.journal.records import (
     StepStarted,
     StepStatus,
 )
-from intellyhub_engine.language.values import decode, encode, wrap
+from intellyhub_engine.language.values.values import decode, encode, wrap
 
 __all__ = [
     "MAX_ENTRY_BYTES",
@@ -111,7 +111,7 @@ def whole(text: str | None) -> str | None:
 def _fields(entry: Entry, keep: Keep) -> list[Any]:
     fields: list[Any] = [_NAMES[type(entry)], *entry]
     if isinstance(entry, StepFinished):
-        if entry.changes:
+        if keep is _exact or not _LIGHT.issuperset(map(type, entry.changes.values())):
             fields[9] = _values_to_keep(entry.changes, keep)
         if entry.loops:
             fields[11] = {name: _values_to_keep(loop, keep) for name, loop in entry.loops.items()}

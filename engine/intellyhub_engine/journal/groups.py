@@ -18,18 +18,18 @@ __all__ = ["GroupCommit", "Write"]
 class Write:
     """One thing to commit. The committer sets `done` when it is settled: on the disk, or refused with a `fault`."""
 
-    __slots__ = ("done", "durable", "fault", "landed", "size", "successor", "woken")
+    # Defaults of the class: most writes never change them, and each assignment is paid by every record.
+    fault: Exception | None = None
+    done = False
+    woken = False
+    landed: threading.Lock | None = None
+    successor: Write | None = None
 
     def __init__(self, *, durable: bool, size: int = 0) -> None:
         self.durable = durable
         """False: nobody waits for it; it is committed with the next one that is."""
         self.size = size
         """Bytes it holds in memory."""
-        self.fault: Exception | None = None
-        self.done = False
-        self.woken = False
-        self.landed: threading.Lock | None = None
-        self.successor: Write | None = None
 
 
 class GroupCommit:

@@ -6,11 +6,12 @@ Entries are named tuples because the machine builds one per step in its inner lo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from intellyhub_engine.events import Event
+from intellyhub_engine.frozen import dataclass
 
 __all__ = [
     "Entry",
@@ -44,7 +45,7 @@ class StepStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class RunStart:
     """How a run begins. (`flow`, `event.source`, `event.id`) is unique among runs where `event` is given and
     `parent_id` and `copied_from` are not."""
@@ -139,7 +140,7 @@ class RunFinished(NamedTuple):
 Entry = StepStarted | StepFinished | Logged | RunSuspended | RunFinished
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class RunHistory:
     """A run as the journal knows it: its start and every entry in order."""
 
@@ -148,7 +149,7 @@ class RunHistory:
     status: RunStatus
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class RunSummary:
     """One row of a list of runs."""
 

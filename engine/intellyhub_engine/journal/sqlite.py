@@ -90,7 +90,7 @@ class SqliteJournal:
         last = entries[-1] if entries else None
         seq = max([entry[0] for entry in entries if not isinstance(entry, RunFinished)], default=0)
         write = Append(run_id, owner=owner, durable=durable, seq=seq, body=body)
-        if isinstance(last, RunSuspended | RunFinished):
+        if isinstance(last, (RunSuspended, RunFinished)):
             write.closing = last
             if isinstance(last, RunSuspended) and last.event_filter is not None:
                 write.closing_filter = encode_filter(last.event_filter)

@@ -45,7 +45,12 @@ UPDATE run SET status = ?, owner = NULL, lease_until_ns = NULL, steps = ?, wake_
 class Append(Write):
     """Entries of one run, already encoded."""
 
-    __slots__ = ("body", "closing", "closing_filter", "owner", "run_id", "seq", "uncancelled")
+    closing: RunFinished | RunSuspended | None = None
+    """The last entry, where it ends the lease."""
+    closing_filter: str | None = None
+    """The event filter of a suspension, encoded."""
+    uncancelled = False
+    """Set by the commit: nobody had asked for the run's cancellation then."""
 
     def __init__(self, run_id: str, *, owner: str, durable: bool, seq: int, body: str) -> None:
         super().__init__(durable=durable, size=len(body))
@@ -54,18 +59,10 @@ class Append(Write):
         self.seq = seq
         """The highest sequence number in the body."""
         self.body = body
-        self.closing: RunFinished | RunSuspended | None = None
-        """The last entry, where it ends the lease."""
-        self.closing_filter: str | None = None
-        """The event filter of a suspension, encoded."""
-        self.uncancelled = False
-        """Set by the commit: nobody had asked for the run's cancellation then."""
 
 
 class Operation(Write, Generic[Answer]):
     """Anything else that changes the tables: `perform` runs in the transaction and refuses before it writes."""
-
-    __slots__ = ("answer", "perform")
 
     answer: Answer
 

@@ -1,7 +1,7 @@
 """Flow + catalogue -> program: every parameter of every state compiled by its syntax.
 
-A state is compiled when it is first visited, or when the program is packed for the cache: `check` has compiled all of
-them before to find faults, and a run visits few.
+A state is compiled when it is first visited, or when the program is packed for the cache: `check` has made sure before
+that all of them compile, and a run visits few.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 from intellyhub_engine.catalogue.manifest import Catalogue, Syntax
 from intellyhub_engine.errors import ExpressionInvalid, FlowInvalid
-from intellyhub_engine.language.codes import Code
-from intellyhub_engine.language.conditions import compile_condition
+from intellyhub_engine.language.expressions.codes import Code
 from intellyhub_engine.language.model import END, Flow, State
 from intellyhub_engine.language.problems import Problem, ProblemCode
 from intellyhub_engine.language.program import About, Head, LogCode, Prelude, Program, StateCode, dump, load
-from intellyhub_engine.language.templates import compile_template
-from intellyhub_engine.language.variables import compile_variables
+from intellyhub_engine.language.texts.conditions import compile_condition
+from intellyhub_engine.language.texts.templates import compile_template
+from intellyhub_engine.language.values.variables import compile_variables
 
 __all__ = ["Program", "compile_flow", "dump", "load"]
 
@@ -122,11 +122,11 @@ def compile_value(value: Any, syntax: Syntax, *, dollar_names: bool) -> Code:
     if syntax is Syntax.CONDITION:
         return compile_condition(value if isinstance(value, str) else repr(value), dollar_names=dollar_names)
     if syntax is Syntax.CODE and isinstance(value, str):
-        from intellyhub_engine.language.python_blocks import compile_block
+        from intellyhub_engine.language.texts.python_blocks import compile_block
 
         return compile_block(value, dollar_names=dollar_names)
     if syntax is Syntax.SHELL and isinstance(value, str):
-        from intellyhub_engine.language.shell import compile_shell
+        from intellyhub_engine.language.texts.shell import compile_shell
 
         return compile_shell(value, dollar_names=dollar_names)
     return compile_template(value, dollar_names=dollar_names)

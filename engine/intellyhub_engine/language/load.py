@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.errors import FlowInvalid
-from intellyhub_engine.language.check import check
+from intellyhub_engine.language.checking.check import check
 from intellyhub_engine.language.model import Flow
-from intellyhub_engine.language.parse import parse
+from intellyhub_engine.language.parsing.parse import parse
 from intellyhub_engine.language.problems import Problem, Severity
 
 __all__ = ["examine", "load_flow"]

@@ -8,14 +8,15 @@ that is a whole body, a parallel's branches) stand in the one flat table `Flow.s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.language.problems import Position
 
 if TYPE_CHECKING:
-    from intellyhub_engine.language.places import Places
+    from intellyhub_engine.language.parsing.places import Places
 
 __all__ = ["BREAK", "CONTINUE", "END", "Durability", "Flow", "FlowTest", "Listener", "LogLine", "Retry", "State"]
 
@@ -35,7 +36,7 @@ class Durability(StrEnum):
     NONE = "none"  # nothing is kept
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Retry:
     """How often a failed step is tried: `attempts` in all, waits doubling from `backoff_seconds`."""
 
@@ -46,7 +47,7 @@ class Retry:
     """Which failures: `timeout`, `retryable`, `permanent`, or text found in the message; empty means the first two."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LogLine:
     """What a state logs after it ran; `message` is a template."""
 
@@ -54,7 +55,7 @@ class LogLine:
     level: str = "info"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """One node. `type` is canonical (`telegram-bot`), `parameters` have canonical names and raw values."""
 
@@ -74,7 +75,7 @@ class State:
     position: Position | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Listener:
     """What wakes the flow. `type` is normalised (`rss`, `telegram`); unresolved parameters as written."""
 
@@ -84,7 +85,7 @@ class Listener:
     position: Position | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class FlowTest:
     """One entry of `tests:`: an event, results of mocked states, and what must come out."""
 
@@ -99,7 +100,7 @@ class FlowTest:
     position: Position | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Flow:
     """One flow version, parsed. `start` and every target name a key of `states`, or END, CONTINUE, BREAK."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from intellyhub_engine.frozen import dataclass
 
 __all__ = ["Position", "Problem", "ProblemCode", "Severity"]
 
@@ -58,6 +59,7 @@ class ProblemCode(StrEnum):
     ENDLESS_LOOP = "endless-loop"
     ENDLESS_WHILE = "endless-while"
     ENDLESS_CALL = "endless-call"
+    UNREPEATED_LOOP = "unrepeated-loop"
     LOOP_TARGET_OUTSIDE = "loop-target-outside"
     # the parameters
     MISSING_PARAMETER = "missing-parameter"
@@ -71,13 +73,14 @@ class ProblemCode(StrEnum):
     INVALID_TEMPLATE = "invalid-template"
     INVALID_CODE = "invalid-code"
     INVALID_SHELL = "invalid-shell"
+    NESTED_INTERPRETER = "nested-interpreter"
     # the listener and the tests
     MISSING_LISTENER_TYPE = "missing-listener-type"
     UNKNOWN_LISTENER_TYPE = "unknown-listener-type"
     UNKNOWN_TEST_STATE = "unknown-test-state"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Position:
     """A place in a flow text; lines and columns count from 1."""
 
@@ -85,7 +88,7 @@ class Position:
     column: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """One fault. `code` is stable and documented (for example `unknown-target`)."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import marshal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, fields
+from dataclasses import fields
+from types import CodeType
 from typing import Any, NamedTuple
 
 from intellyhub_engine.errors import InputInvalid
-from intellyhub_engine.language.codes import Code
+from intellyhub_engine.language.expressions.codes import Code
 from intellyhub_engine.language.model import Durability, FlowTest, Listener, Retry
 from intellyhub_engine.language.problems import Position
 
@@ -219,12 +220,17 @@ def unpack(packed: bytes) -> Any:
     return marshal.loads(packed)  # noqa: S302
 
 
+_PLAIN = frozenset((str, int, float, bool, type(None), CodeType))
+
+
 def plain(value: Any) -> Any:
     """The same value in the types that `marshal` keeps."""
+    if value.__class__ in _PLAIN:
+        return value
+    if isinstance(value, Retry | Position):
+        return plain_fields(value)
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, Retry | Position):
-        return tuple(plain(item) for item in astuple(value))
     if isinstance(value, tuple):
         return tuple([plain(item) for item in value])
     if isinstance(value, list):
@@ -232,7 +238,7 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
-def plain_fields(value: Listener | FlowTest | None) -> Any:
+def plain_fields(value: Listener | FlowTest | Retry | Position | None) -> Any:
     return None if value is None else tuple(plain(getattr(value, each.name)) for each in fields(value))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from intellyhub_engine.catalogue.control import CONTROL
@@ -16,6 +17,7 @@ MAX_LENGTH = 100
 """Beyond these no suggestion is looked for: it would cost more than it is worth."""
 
 
+@lru_cache(maxsize=1024)
 def fold(name: str) -> str:
     """One spelling of a state type: case does not count, `-`, `_` and blanks are equal (FLOW_LANGUAGE §2)."""
     return name.strip().lower().replace("-", "_").replace(" ", "_")
@@ -35,11 +37,9 @@ CONTROL_NAMES: Mapping[str, StateType] = MappingProxyType(
 def find_state_type(name: str, catalogue: Catalogue) -> StateType | None:
     """The state type of any spelling or alias. The machine's own types come first."""
     folded = fold(name)
-    found = CONTROL_NAMES.get(folded)
+    found = CONTROL_NAMES.get(folded) or catalogue.states.get(name)
     if found is not None:
         return found
-    if name in catalogue.states:
-        return catalogue.states[name]
     return next((kind for kind in catalogue.states.values() if folded in map(fold, (kind.type, *kind.aliases))), None)
 
 

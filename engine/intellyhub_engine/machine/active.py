@@ -24,9 +24,9 @@ from intellyhub_engine.machine.masking import mask, mask_entry
 if TYPE_CHECKING:
     from intellyhub_engine.events import Event
     from intellyhub_engine.language.program import Program
-    from intellyhub_engine.language.scope import Scope
+    from intellyhub_engine.language.values.scope import Scope
     from intellyhub_engine.machine.host import Host
-    from intellyhub_engine.machine.nodes import Nodes
+    from intellyhub_engine.machine.states.nodes import Nodes
 
 __all__ = ["JUMPS", "LEVELS", "NOTHING", "ActiveLoop", "ActiveRun", "Delivery", "Family", "RecordRefused"]
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.errors import InputInvalid, RunNotFound
 from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus, StepFinished, StepStatus
 from intellyhub_engine.machine.hiding import hide_entry, hide_start
+from intellyhub_engine.machine.identity import attempt_key, is_repeat, make_child_id
 from intellyhub_engine.machine.recovery import fold, prefix
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from intellyhub_engine.language.program import Program
     from intellyhub_engine.machine.host import Host
 
-__all__ = ["begin", "begin_again", "copy", "failed_for_now"]
+__all__ = ["begin", "begin_again", "copy", "earlier_child", "failed_for_now", "go_on_from"]
 
 
 def failed_for_now(history: RunHistory) -> bool:
@@ -41,8 +42,11 @@ def copy(
     seq: int,
     run_id: str,
     variables: Mapping[str, Any],
+    *,
+    parent_id: str | None = None,
 ) -> RunHistory:
-    """A run that has done what another did before step `seq`; found, if it has been made before."""
+    """A run that has done what another did before step `seq`; found, if it has been made before. With `parent_id` it is
+    a child, held as long as its parent is."""
     kept = prefix(history.entries, seq)
     place = fold(kept)
     state = place.state if place.last is not None else history.start.state or program.start
@@ -57,12 +61,14 @@ def copy(
         replace(
             history.start,
             run_id=run_id,
+            parent_id=parent_id,
             version=program.digest,
             started_ns=host.now_ns(),
             state=state if not kept else history.start.state,
             variables={**history.start.variables, **({} if kept else variables)},
             copied_from=(history.start.run_id, seq),
         ),
+        lease_seconds=host.lease_seconds if parent_id is None else 0,
     )
     if made.entries or not kept:
         return made
@@ -71,10 +77,47 @@ def copy(
     return replace(made, entries=tuple(entries))
 
 
-def begin(host: Host, journal: Journal, first: RunStart) -> RunHistory:
+def begin(host: Host, journal: Journal, first: RunStart, *, lease_seconds: float | None = None) -> RunHistory:
     """Make the run durable, or find it; what the caller gave holds no secret there."""
     hidden = hide_start(first, host.secrets)
-    return journal.begin(hidden, owner=host.owner, lease_seconds=host.lease_seconds)
+    lease = host.lease_seconds if lease_seconds is None else lease_seconds
+    return journal.begin(hidden, owner=host.owner, lease_seconds=lease)
+
+
+def earlier_child(journal: Journal, parent: RunStart, seq: int, key: str) -> RunHistory | None:
+    """The child that step `seq` made for `key` when the event came before; None where `parent` repeats no run in that
+    step. A fork that a person made repeats none: its steps are done anew."""
+    run = parent
+    while run.copied_from is not None and run.copied_from[1] == seq and is_repeat(run.run_id, run.copied_from[0]):
+        found = last_attempt(journal, run.copied_from[0], seq, key)
+        if found is not None:
+            return found
+        run = journal.history(run.copied_from[0]).start
+    return None
+
+
+def last_attempt(journal: Journal, parent_id: str, seq: int, key: str) -> RunHistory | None:
+    found, attempt = None, 1
+    while True:
+        try:
+            found = journal.history(make_child_id(parent_id, seq, attempt_key(key, attempt)))
+        except RunNotFound:
+            return found
+        attempt += 1
+
+
+def go_on_from(earlier: RunHistory, program: Program, host: Host, journal: Journal, parent_id: str, run_id: str) -> str:
+    """The id of the child that takes an earlier one's place: itself where there is nothing left to do, else a copy that
+    begins at the step which did not succeed."""
+    place = fold(earlier.entries)
+    if earlier.status is RunStatus.SUCCEEDED:
+        return earlier.start.run_id
+    undone = place.last is not None and place.last.status is not StepStatus.SUCCEEDED and place.state is None
+    seq = place.seq if undone else place.seq + 1
+    if place.last is None or place.state is not None or undone:
+        copy(program, host, journal, earlier, seq, run_id, {}, parent_id=parent_id)
+        return run_id
+    return earlier.start.run_id
 
 
 def edited(entries: list[Any], variables: Mapping[str, Any]) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.journal.records import RunHistory, RunStatus
 from intellyhub_engine.machine.recovery import fold
-from intellyhub_engine.machine.waiting import is_woken_by
+from intellyhub_engine.machine.states.waiting import is_woken_by
 
 if TYPE_CHECKING:
     from intellyhub_engine.journal.journal import Journal
@@ -37,9 +37,9 @@ def address(journal: Journal, run_id: str, delivery: Delivery) -> dict[str, Deli
 
 
 def waiting_at(journal: Journal, run_id: str) -> Iterator[RunHistory]:
-    """The run and those below it, as far as they wait."""
+    """The run and those below it, as far as they wait: of several children the one that began first comes first."""
     history = journal.history(run_id)
     if history.status is RunStatus.WAITING:
         yield history
-        for child in journal.runs(parent_id=run_id, status=RunStatus.WAITING, limit=10_000):
+        for child in reversed(journal.runs(parent_id=run_id, status=RunStatus.WAITING, limit=10_000)):
             yield from waiting_at(journal, child.run_id)

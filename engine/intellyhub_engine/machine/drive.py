@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from intellyhub_engine.journal.records import RunStatus, StepFinished, StepStatus
-from intellyhub_engine.machine.failures import fail_step
 from intellyhub_engine.machine.masking import mask
-from intellyhub_engine.machine.node import Suspends, UnknownState
+from intellyhub_engine.machine.states.failures import fail_step
+from intellyhub_engine.machine.states.node import Suspends, UnknownState
 
 if TYPE_CHECKING:
     from intellyhub_engine.machine.active import ActiveRun
-    from intellyhub_engine.machine.node import Node
+    from intellyhub_engine.machine.states.node import Node
 
 __all__ = ["drive"]
 

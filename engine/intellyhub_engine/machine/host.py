@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from os import urandom
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.events import Event
+from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.journal.records import Entry
 from intellyhub_engine.machine.keeper import Keeper
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["make_child_id", "make_run_id"]
+import re
+
+__all__ = ["attempt_key", "is_repeat", "make_child_id", "make_run_id"]
+
+REPEATS = re.compile(r"~\d+(?=\.|$)")
 
 
 def make_run_id(now_ns: int, randomness: bytes) -> str:
@@ -17,3 +21,13 @@ def make_run_id(now_ns: int, randomness: bytes) -> str:
 def make_child_id(parent_id: str, seq: int, key: str) -> str:
     """The id of the child run that step `seq` of a run makes for `key`: the same after every crash."""
     return f"{parent_id}.{seq}.{key}"
+
+
+def attempt_key(key: str, attempt: int) -> str:
+    """The key of a child that a later attempt of its step makes again."""
+    return key if attempt == 1 else f"{key}~{attempt}"
+
+
+def is_repeat(run_id: str, other_id: str) -> bool:
+    """Whether one is the other begun again (`<run>~1`), or their children are; a fork has an id of its own."""
+    return REPEATS.sub("", run_id) == REPEATS.sub("", other_id)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from intellyhub_engine.errors import FlowInvalid, JournalError, LeaseLost, StepFailed
 from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus
-from intellyhub_engine.language.scope import Scope
-from intellyhub_engine.language.values import revive, wrap
+from intellyhub_engine.language.values.scope import Scope
+from intellyhub_engine.language.values.values import revive, wrap
 from intellyhub_engine.machine.active import ActiveRun, Family, RecordRefused
 from intellyhub_engine.machine.drive import drive
 from intellyhub_engine.machine.hiding import reveal_entry, reveal_start
-from intellyhub_engine.machine.masking import mask
+from intellyhub_engine.machine.masking import mask, sounds_secret
 from intellyhub_engine.machine.recovery import Place, fold
-from intellyhub_engine.machine.waiting import is_due, is_woken_by
+from intellyhub_engine.machine.states.waiting import is_due, is_woken_by
 
 if TYPE_CHECKING:
     from intellyhub_engine.language.program import Program
     from intellyhub_engine.machine.host import Host
-    from intellyhub_engine.machine.nodes import Nodes
+    from intellyhub_engine.machine.states.nodes import Nodes
 
 __all__ = ["can_go_on", "carry", "make_run", "restore"]
 
@@ -35,28 +35,26 @@ def make_run(
         return ActiveRun(program, host, nodes, start, scope, family)
     run = ActiveRun(program, host, nodes, start, Scope(outer=host.outer, now_ns=host.now_ns), family)
     try:
-        fill(run.scope, program, start, host)
+        fill(run.scope, program, start, host, nodes)
     except (StepFailed, FlowInvalid) as fault:
         run.doom = f"the variables of the run cannot be made: {fault}"
     return run
 
 
-def fill(scope: Scope, program: Program, start: RunStart, host: Host) -> None:
+def fill(scope: Scope, program: Program, start: RunStart, host: Host, nodes: Nodes) -> None:
     """The first variables. What the caller gave wins over the event, that over the author's block, which may use both;
-    the block is resolved as of the run's start, so that it is the same when the run is resumed. An event names no
-    variable that the surroundings define: a webhook's body must not replace a secret."""
+    the block is resolved as of the run's start, so that it is the same when the run is resumed."""
     head = program.head
     if start.event is not None:
-        from intellyhub_engine.language.projection import project
-
-        kind = host.catalogue.sources.get(head.listener.type) if head.listener else None
-        names = project(start.event, kind, head.listener, reserved=host.outer)
-        if kind is None:
-            names = {name: value for name, value in names.items() if name == "event" or name not in host.outer}
+        reserved = host.outer.keys() | settled_names(program)
+        project = nodes.projection
+        names = project(start.event, reserved=reserved)
+        if not project.knows_source:
+            names = {name: value for name, value in names.items() if name == "event" or name not in reserved}
         scope.update(names)
     scope.update(start.variables)
     if head.variables:
-        from intellyhub_engine.language.variables import resolve_variables
+        from intellyhub_engine.language.values.variables import resolve_variables
 
         codes = program.prelude.variables
         block = {name: code for name, code in codes.items() if not scope.own(name)}
@@ -64,6 +62,15 @@ def fill(scope: Scope, program: Program, start: RunStart, host: Host) -> None:
         resolved = resolve_variables(block, scope)
         scope.now_ns = host.now_ns
         scope.update(resolved)
+
+
+def settled_names(program: Program) -> set[str]:
+    """Entries of the author's block that the sender of an event does not choose, nor names of the surroundings: those
+    that sound secret and those made of other values. A constant is a default, which a webhook's body may replace."""
+    if not program.head.variables:
+        return set()
+    codes = program.prelude.variables
+    return {name for name, code in codes.items() if code.kind != "constant" or sounds_secret(name)}
 
 
 def restore(run: ActiveRun, history: RunHistory) -> Place:

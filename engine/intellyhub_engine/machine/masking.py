@@ -11,15 +11,17 @@ from typing import TypeVar
 
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import Entry, Logged, RunFinished, StepFinished
-from intellyhub_engine.machine.texts import map_texts
+from intellyhub_engine.machine.states.texts import map_texts
 
-__all__ = ["HIDDEN", "MASK", "MIN_LENGTH", "mask", "mask_entry"]
+__all__ = ["HIDDEN", "MASK", "MIN_LENGTH", "mask", "mask_entry", "sounds_secret"]
 
 MASK = "***"
 HIDDEN = r"\*\*\*[0-9a-f]{24}\*\*\*"
 """What stands for a secret in the journal; see `machine.hiding`. It is shown as the mask."""
 MIN_LENGTH = 4
 """Shorter secrets are not masked: they would hide half of every text and protect nothing."""
+SECRET_PARTS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL")
+SECRET_WORDS = frozenset(("PASS", "KEY", "APIKEY", "ACCESSKEY", "PRIVATEKEY"))
 UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 Value = TypeVar("Value")
@@ -90,3 +92,9 @@ def percent_encoded(text: str) -> str:
     """RFC 3986 section 2.1."""
     octets = text.encode("utf-8", "surrogatepass")
     return "".join(chr(octet) if chr(octet) in UNRESERVED else f"%{octet:02X}" for octet in octets)
+
+
+def sounds_secret(name: str) -> bool:
+    """Whether a name says that its value is a secret."""
+    upper = name.upper()
+    return any(part in upper for part in SECRET_PARTS) or not SECRET_WORDS.isdisjoint(upper.split("_"))

@@ -45,6 +45,7 @@ class Place:
         self.began: tuple[int, int] | None = None
         """Sequence and attempt of an effect that began and did not end: it is repeated."""
         self.started_ns = 0
+        """When that effect began; 0 where none is in flight."""
         self.changes: dict[str, Any] = {}
         self.removed: set[str] = set()
         self.loops: dict[str, ActiveLoop] = {}
@@ -76,6 +77,7 @@ def finish(place: Place, entry: StepFinished) -> None:
     place.attempt = entry.attempt + 1 if retrying else 1
     place.state = entry.state if retrying else entry.next
     place.began = place.suspended = None
+    place.started_ns = 0
     place.last = entry
     place.changes.update(entry.changes)
     place.removed.difference_update(entry.changes)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.journal.records import Entry, RunStatus, RunSuspended
 
 __all__ = ["RunResult"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class RunResult:
     """The end of one `execute` call; a waiting run has one per awakening."""
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus
 from intellyhub_engine.language.model import Durability
-from intellyhub_engine.language.values import wrap
+from intellyhub_engine.language.values.values import wrap
 from intellyhub_engine.machine.active import ActiveRun, Delivery, Family
 from intellyhub_engine.machine.copies import begin, begin_again, copy, failed_for_now
 from intellyhub_engine.machine.delivery import address, root_of
 from intellyhub_engine.machine.identity import make_run_id
 from intellyhub_engine.machine.lifecycle import can_go_on, carry, make_run, restore
 from intellyhub_engine.machine.masking import mask, mask_entry
-from intellyhub_engine.machine.nodes import Nodes, nodes_of
 from intellyhub_engine.machine.result import RunResult
+from intellyhub_engine.machine.states.nodes import Nodes, nodes_of
 
 if TYPE_CHECKING:
     from intellyhub_engine.events import Event
@@ -53,7 +53,7 @@ def start(
         version=program.digest,
         started_ns=host.now_ns(),
         event=event,
-        variables=wrap(dict(variables or {})),
+        variables=wrap(dict(variables)) if variables else {},
     )
     if host.journal is None or program.durability is Durability.NONE:
         nodes = nodes_of(program, host.catalogue) if mocks is None else Nodes(program, host.catalogue, mocks)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
 from intellyhub_engine.events import Event
+from intellyhub_engine.frozen import dataclass
 
 __all__ = ["Cursors", "Expected", "Health", "Listen", "MemoryCursors", "Replies", "Reply", "SourceContext"]
 
@@ -39,7 +40,7 @@ class MemoryCursors:
         self.kept[key] = value
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Health:
     """How the source stands with what it watches, as of its last contact."""
 
@@ -51,7 +52,7 @@ class Health:
     """Where a source that serves can be reached: `http://127.0.0.1:8080/webhook`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Reply:
     """What the caller behind an event is told: an HTTP status and a JSON body."""
 
@@ -110,7 +111,7 @@ class Replies:
             expected.give(reply)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class SourceContext:
     """The surroundings of one listening source."""
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from intellyhub_engine.events import Event
+from intellyhub_engine.frozen import dataclass
 
 __all__ = ["Outcome", "Perform", "Step"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """The visit a state function works for."""
 
@@ -44,7 +45,7 @@ class Step:
         return f"{self.run_id}/{self.seq}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What a state function returns when a bare value does not say enough."""
 

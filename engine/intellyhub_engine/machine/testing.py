@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.events import Event
+from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.journal.records import RunStatus, StepFinished, StepStatus
-from intellyhub_engine.language.values import wrap
+from intellyhub_engine.language.values.values import wrap
 from intellyhub_engine.machine.result import RunResult
 from intellyhub_engine.machine.run import start
 
@@ -22,7 +23,7 @@ __all__ = ["TestReport", "path_of", "run_test"]
 ABSENT = object()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class TestReport:
     """How one test of a flow came out."""
 

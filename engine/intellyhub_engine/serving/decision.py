@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
+from time import gmtime, strftime
 from typing import Any, NamedTuple
 
 from intellyhub_engine.events import Event
@@ -125,7 +127,9 @@ def run(event: Event, headers: Mapping[str, str]) -> RunEvent:
     """How its answer must look: Knative's deliveries carry `Kn-Namespace`, those of a Broker `Prefer: reply` too."""
     if "kn-namespace" in headers:
         return RunEvent(event, delivery=True, later=False)
-    preferences = headers.get("prefer", "").lower().replace(",", " ").split()
+    if "prefer" not in headers:
+        return RunEvent(event, delivery=False, later=False)
+    preferences = headers["prefer"].lower().replace(",", " ").split()
     delivery = "reply" in preferences
     return RunEvent(event, delivery, later="respond-async" in preferences and not delivery)
 
@@ -197,8 +201,7 @@ def make_request_data(request: Request, body: Any) -> dict[str, Any]:
         "path": request.path,
         "query": make_query(request.query),
         "headers": {name: value for name, value in request.headers.items() if name not in HIDDEN},
-        "body": body,
-        "payload": body,
+        "body": body,  # a second name for it, `payload`, is the source's business
         "ip": request.peer,
     }
 
@@ -213,6 +216,10 @@ def with_hop_trace(event: Event, headers: Mapping[str, str]) -> Event:
 
 def rfc3339(now_ns: int) -> str:
     """A time in UTC with microseconds."""
-    from time import gmtime, strftime
+    return f"{rfc3339_second(now_ns // 1_000_000_000)}.{now_ns // 1000 % 1_000_000:06d}Z"
 
-    return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(now_ns // 1_000_000_000))}.{now_ns // 1000 % 1_000_000:06d}Z"
+
+@lru_cache(maxsize=1)
+def rfc3339_second(now: int) -> str:
+    """A whole second, without its zone: requests of one second share it."""
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(now))

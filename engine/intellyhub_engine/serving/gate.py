@@ -23,6 +23,7 @@ class Gate:
         self._queue_seconds = queue_seconds
         self._lock = threading.Lock()
         self._place_is_free = threading.Condition(self._lock)
+        self._waiting = 0
         self._working: dict[Key, threading.Event | None] = {}
 
     def enter(self, key: Key | None) -> None:
@@ -45,7 +46,8 @@ class Gate:
         with self._lock:
             self.in_flight -= 1
             self._free += 1
-            self._place_is_free.notify()
+            if self._waiting:
+                self._place_is_free.notify()
             waited_for = self._working.pop(key, None) if key is not None else None
         if waited_for is not None:
             waited_for.set()
@@ -63,10 +65,17 @@ class Gate:
                     if self._free:
                         self._take(key)
                         return
-                    if not self._place_is_free.wait(deadline - monotonic()):
+                    if not self._wait(deadline - monotonic()):
                         raise RequestRefused(Fault.BUSY, "every place is taken; send the event again", headers=RETRY)
             if ended is not None and not ended.wait(deadline - monotonic()):
                 raise RequestRefused(Fault.IN_FLIGHT, "the same event is being worked on; send it again", headers=RETRY)
+
+    def _wait(self, seconds: float) -> bool:
+        self._waiting += 1
+        try:
+            return self._place_is_free.wait(seconds)
+        finally:
+            self._waiting -= 1
 
     def _end_of(self, key: Key | None) -> threading.Event | None:
         """What will be set when whoever has the event lets it go; None when nobody has it."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from contextlib import suppress
+from errno import EPERM
 from pathlib import Path
 
 from intellyhub_engine.catalogue.installed import VARIABLE
@@ -22,6 +24,8 @@ MAX_FLOW_BYTES = 8 << 20
 SUFFIX = ".compiled"
 DIGEST_BYTES = 32
 WRITABLE_BY_OTHERS = 0o022
+NOT_THROUGH = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""How files are opened where others may have put links and pipes."""
 
 
 def load_program(path: Path, catalogue: Catalogue, *, name: str, cache_dir: Path | None = None) -> Program:
@@ -84,9 +88,8 @@ def cache_path(path: Path, cache_dir: Path | None) -> Path:
 def read_cache(path: Path, seal: bytes) -> Program | None:
     """The program, if what is kept is ours and made from the same."""
     try:
-        with path.open("rb") as file:
-            facts = os.fstat(file.fileno())
-            if facts.st_uid not in (0, os.geteuid()) or facts.st_mode & WRITABLE_BY_OTHERS:
+        with os.fdopen(os.open(path, os.O_RDONLY | NOT_THROUGH), "rb") as file:
+            if not (is_ours(os.fstat(file.fileno())) and is_ours(path.parent.stat())):
                 return None
             packed = file.read()
     except OSError:
@@ -99,11 +102,19 @@ def read_cache(path: Path, seal: bytes) -> Program | None:
         return None
 
 
+def is_ours(facts: os.stat_result) -> bool:
+    """Whether nobody but this user, or root, can have changed a file or folder; pipes and devices are not ours."""
+    is_kept = stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)
+    return is_kept and facts.st_uid in (0, os.geteuid()) and not facts.st_mode & WRITABLE_BY_OTHERS
+
+
 def write_cache(program: Program, path: Path, seal: bytes) -> None:
-    """Keep a program, whole or not at all. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    """Keep a program, whole or not at all. Raises OSError, also for a folder that others can write to."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    if not is_ours(path.parent.stat()):
+        raise PermissionError(EPERM, "others can write to the folder", str(path.parent))
+    temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOT_THROUGH, 0o644)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(seal + dump(program))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
 from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.serving.readers import Read, extensions, keys, one_of, seconds, text, whole
 
 __all__ = ["PRIVATE", "Settings", "read_settings"]
@@ -21,7 +22,7 @@ def setting(variable: str, default: Any, read: Read, why: str, *, unit: str = ""
     return field(default=default, metadata=metadata, repr=not secret)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)  # `slots` and `eq` would cost a millisecond of every start
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything a worker can be told. Each field's reason stands in its line."""
 

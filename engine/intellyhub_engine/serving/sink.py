@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from urllib.parse import urlsplit
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.events import Event
+from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.serving.cloudevents import encode_data, make_headers
 
 __all__ = ["Sink"]
@@ -19,7 +20,7 @@ PAUSES_SECONDS = (0.1, 0.5)
 RETRYABLE = frozenset((404, 408, 409, 425, 429, 500, 502, 503, 504, 507))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Sink:
     """Where emitted events go."""
 

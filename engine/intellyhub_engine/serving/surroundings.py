@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.machine.masking import sounds_secret
 from intellyhub_engine.serving.settings import Settings
 
 __all__ = ["Surroundings", "make_surroundings"]
 
 OURS = ("INTELLYHUB_", "K_", "KUBERNETES_", "LISTEN_")
 """Beginnings of what the worker and its container are told, which is no flow's business."""
-
-SECRET_PARTS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL")
-SECRET_WORDS = frozenset(("PASS", "KEY", "APIKEY", "ACCESSKEY", "PRIVATEKEY"))
 
 MAX_SECRET_BYTES = 1 << 20
 
@@ -39,12 +37,6 @@ def make_surroundings(settings: Settings, environment: Mapping[str, str]) -> Sur
     outer: dict[str, object] = {**from_environment, **mounted, **owned}
     named = {name: value for name, value in outer.items() if isinstance(value, str) and sounds_secret(name)}
     return Surroundings(outer, frozenset({*named.values(), *mounted.values()}))
-
-
-def sounds_secret(name: str) -> bool:
-    """Whether a name says that its value is a secret."""
-    upper = name.upper()
-    return any(part in upper for part in SECRET_PARTS) or not SECRET_WORDS.isdisjoint(upper.split("_"))
 
 
 def read_secrets(folder: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from intellyhub_engine.language.values import Record, ValueRecord
+from intellyhub_engine.language.values.values import Record, ValueRecord
 
 __all__ = ["RSSFeedResult"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import email.message
 import email.utils
 import json
@@ -9,11 +10,13 @@ import math
 import time
 from typing import Any
 
-from intellyhub_engine.language.values import Record, TextRecord
+from intellyhub_engine.language.values.values import Record, TextRecord
 from intellyhub_functions.network.exchange import Response
 
 __all__ = ["charset_of", "make_result", "retry_after"]
 
+NO_CHARSETS = frozenset(("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"))
+"""Codecs of Python that no document is written in; some take for ever."""
 MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 
 
@@ -35,8 +38,9 @@ def make_result(response: Response) -> TextRecord:
 def read_text(response: Response) -> str | bytes:
     """The body as text, if it is text in the encoding it names (else UTF-8)."""
     try:
-        return response.body.decode(charset_of(response))
-    except (UnicodeDecodeError, LookupError):
+        charset = codecs.lookup(charset_of(response)).name
+        return response.body if charset in NO_CHARSETS else response.body.decode(charset)
+    except (ValueError, LookupError):
         return response.body
 
 

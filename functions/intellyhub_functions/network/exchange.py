@@ -17,8 +17,22 @@ if TYPE_CHECKING:
 __all__ = ["Request", "Response", "send"]
 
 CHUNK_BYTES = 65536
-PRIVATE_HEADERS = frozenset(("authorization", "cookie", "proxy-authorization"))
-"""Not carried along when a redirect leads to another origin."""
+OPEN_HEADERS = frozenset(
+    (
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "content-language",
+        "content-type",
+        "idempotency-key",
+        "user-agent",
+    )
+)
+"""All that is carried along when a redirect leads to another origin: `X-Api-Key` is as secret as `Authorization`."""
+FRAMING_HEADERS = frozenset(
+    ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
+)
+"""What says where a request ends is not a flow's to say: one with two lengths would be read as two requests."""
 USER_AGENT = "IntellyHub/0.1 (+https://github.com/intellyhub)"
 
 
@@ -75,7 +89,7 @@ def redirect(request: Request, status: int, url: str) -> Request:
     becomes_get = (status == 303 and request.method != "HEAD") or (status in (301, 302) and request.method == "POST")
     kept = dict(request.headers)
     if origin(url) != origin(request.url):
-        kept = {name: value for name, value in kept.items() if name.lower() not in PRIVATE_HEADERS}
+        kept = {name: value for name, value in kept.items() if name.lower() in OPEN_HEADERS}
     if becomes_get:
         kept = {name: value for name, value in kept.items() if name.lower() != "content-type"}
         return replace(request, url=url, method="GET", body=None, headers=kept)
@@ -121,9 +135,20 @@ def exchange(request: Request, ends: float | None) -> Response:
     except faults.DecodeError as fault:
         raise PermanentError(f"{name}: the answer is not encoded as it says") from fault
     except (faults.HTTPError, OSError) as fault:
-        raise RetryableError(f"{name}: the connection broke: {fault}") from fault
+        raise RetryableError(f"{name}: the connection broke: {reason_of(fault)}") from fault
     except ValueError as fault:  # http.client on header names and values
-        raise PermanentError(f"{name}: the request cannot be sent: {fault}") from fault
+        raise PermanentError(f"{name}: the request cannot be sent: {without_value(fault)}") from None
+
+
+def reason_of(fault: BaseException) -> str:
+    """What happened, without urllib3's wrapping: `ProtocolError('Connection aborted.', RemoteDisconnected('…'))`."""
+    inner = next((part for part in reversed(fault.args) if isinstance(part, BaseException)), None)
+    return reason_of(inner) if inner is not None else str(fault) or type(fault).__name__
+
+
+def without_value(fault: ValueError) -> str:
+    """What is wrong, but not the value, which may be a token with a line end behind it."""
+    return str(fault).partition(" b'")[0].partition(' b"')[0]
 
 
 def check_address(request: Request) -> None:
@@ -163,7 +188,8 @@ def exchange_untranslated(request: Request, ends: float | None) -> Response:
 
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+    """Lower-case names, without what the request itself decides."""
+    return {name.lower(): value for name, value in headers.items() if name.strip().lower() not in FRAMING_HEADERS}
 
 
 def read_body(response: BaseHTTPResponse, request: Request, ends: float | None) -> bytes:

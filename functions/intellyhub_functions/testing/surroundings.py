@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from intellyhub_engine.events import Event
-from intellyhub_engine.language.scope import Scope
-from intellyhub_engine.language.values import wrap
+from intellyhub_engine.language.values.scope import Scope
+from intellyhub_engine.language.values.values import wrap
 from intellyhub_engine.machine.source import Cursors, Health, MemoryCursors, Replies, SourceContext
 from intellyhub_engine.machine.step import Step
 

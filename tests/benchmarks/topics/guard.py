@@ -71,17 +71,17 @@ def peer(name: str, make: Callable[[], expressions.Evaluate], expected: Any) -> 
 
 
 def prepare_guard() -> Measure:
-    from intellyhub_engine.language.codes import link
-    from intellyhub_engine.language.conditions import compile_condition
-    from intellyhub_engine.language.scope import Scope
+    from intellyhub_engine.language.expressions.codes import link
+    from intellyhub_engine.language.texts.conditions import compile_condition
+    from intellyhub_engine.language.values.scope import Scope
 
     return prepare(link(compile_condition(GUARD)), Scope(expressions.SCOPE), True)
 
 
 def prepare_template() -> Measure:
-    from intellyhub_engine.language.codes import link
-    from intellyhub_engine.language.scope import Scope
-    from intellyhub_engine.language.templates import compile_template
+    from intellyhub_engine.language.expressions.codes import link
+    from intellyhub_engine.language.texts.templates import compile_template
+    from intellyhub_engine.language.values.scope import Scope
 
     return prepare(link(compile_template(TEMPLATE)), Scope(expressions.SCOPE), expressions.EXPECTED_TEXT)
 

@@ -72,7 +72,7 @@ def prepare_text(*, whole: bool = False) -> Measure:
 
 def prepare_parse() -> Measure:
     from intellyhub_engine.language.compile import compile_flow
-    from intellyhub_engine.language.parse import parse
+    from intellyhub_engine.language.parsing.parse import parse
     from tests.benchmarks.ours import make_catalogue
 
     catalogue = make_catalogue()

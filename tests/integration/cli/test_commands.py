@@ -40,6 +40,7 @@ def test_flow_tests_pass_and_fail_with_their_differences(folder):
     assert "'n' is 3, expected 4" in done.stdout
     assert done.stdout.splitlines()[-1] == "1 failed, 1 passed"
     call("test", "count.yaml", "-k", "one")
+    assert "no such test" in call("test", "count.yaml", "-k", "nothing is called so").stderr
     assert call_json("test", "count.yaml", code=1)["tests"][1]["passed"] is False
 
 
@@ -67,6 +68,18 @@ def test_a_flow_is_drawn_as_mermaid_and_as_svg(folder):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_name_the_command(folder, shell):
     assert "_INTELLYHUB_COMPLETE" in call("completion", shell).stdout
+
+
+def test_a_tab_is_answered_without_a_word_on_the_side(folder):
+    asked = {"_INTELLYHUB_COMPLETE": "bash_complete", "COMP_WORDS": "intellyhub run --max-s", "COMP_CWORD": "2"}
+    done = call(env={**os.environ, **asked})
+    assert (done.stdout, done.stderr) == ("plain,--max-steps\n", "")
+
+
+def test_a_picture_that_cannot_be_written_is_told_with_place_and_remedy(folder):
+    done = call("graph", "count.yaml", "-o", "nowhere/x.svg", code=73)
+    assert "nowhere/x.svg" in done.stderr
+    assert "folder that exists" in done.stderr
 
 
 def test_commands_complete_without_being_imported(folder):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
 
-from tests.integration.cli.calls import COUNT, call, call_json, states_of
+from tests.integration.cli.calls import COMMAND, COUNT, call, call_json, states_of
 
 ANSWER_KEYS = ["run_id", "status", "end_state", "error", "steps", "variables", "log"]
 
@@ -153,6 +154,27 @@ def test_one_run_is_shown_with_its_event_and_steps(folder):
     shown = call("runs", "show", run).stdout
     assert "News" in shown
     assert "note" in shown
+
+
+def test_a_run_that_waits_for_its_branches_shows_what_each_of_them_asks(folder):
+    branches = "{a: [{type: wait, approval: Ship it?}], b: [{type: set, values: {x: 1}}]}"
+    (folder / "fan.yaml").write_text(f"states:\n  fan: {{state_type: parallel, branches: {branches}}}\n")
+    done = call("run", "fan.yaml", code=75)
+    assert "waiting for its child runs" in done.stderr
+    run = call_json("runs", "--status", "waiting")[0]["run_id"]
+    assert f"{run}.1.a waiting for a decision: Ship it?" in call("runs", "show", run).stdout
+    assert "succeeded at fan" in call("resume", f"{run}.1.a", "--approve").stdout
+
+
+def test_an_interrupted_run_is_told_of_until_its_lease_ends(folder):
+    (folder / "slow.yaml").write_text("states:\n  a: {state_type: command, command: echo begun; sleep 30}\n")
+    slow = subprocess.Popen([COMMAND, "run", "slow.yaml", "--verbose"], stdout=subprocess.PIPE, text=True)
+    assert slow.stdout is not None
+    assert "begun" in slow.stdout.readline()
+    slow.kill()
+    slow.wait()
+    slow.stdout.close()
+    assert "nothing is due; 1 run is at work" in call("resume").stderr
 
 
 def test_a_waiting_run_can_be_cancelled(folder):

@@ -17,7 +17,7 @@ from intellyhub_engine.events import Event
 from intellyhub_engine.journal.sqlite import SqliteJournal
 from intellyhub_engine.language.compile import compile_flow
 from intellyhub_engine.language.load import load_flow
-from intellyhub_engine.language.values import encode, wrap
+from intellyhub_engine.language.values.values import encode, wrap
 from intellyhub_engine.machine.host import Host
 from intellyhub_engine.machine.run import resume, start
 from tests.integration.crash.effects import make_catalogue

@@ -26,7 +26,12 @@ def variables():
 
 def test_both_base_images_are_arguments():
     assert [stage.splitlines()[0].split(" ")[0] for stage in STAGES] == ["${BASE_IMAGE}", "${RUNTIME_IMAGE}"]
-    assert {line.split("=")[0] for line in arguments("ARG")} == {"BASE_IMAGE", "RUNTIME_IMAGE"}
+    assert {line.split("=")[0] for line in arguments("ARG")} == {"BASE_IMAGE", "RUNTIME_IMAGE", "PIP_INDEX_URL"}
+
+
+def test_the_package_index_is_known_to_the_build_only():
+    assert arguments("ARG", STAGES[0].splitlines()) == ["PIP_INDEX_URL="]
+    assert arguments("ARG", FINAL) == []
 
 
 @pytest.mark.parametrize("keyword", ["RUN", "CMD", "ENTRYPOINT"])
@@ -66,6 +71,21 @@ def test_packages_are_installed_by_hash_and_without_building_any():
     (install,) = (words for written in arguments("RUN") if "pip" in (words := orjson.loads(written)))
     assert {"--require-hashes", "--no-deps", "--only-binary"} <= set(install)
     assert install[-1] == "requirements-engine.lock"
+
+
+def test_every_compiled_module_holds_whatever_becomes_of_file_times():
+    install, compiling = (orjson.loads(written) for written in arguments("RUN"))
+    assert "--no-compile" in install  # compileall leaves fresh .pyc files of pip as they are, which go by file times
+    assert compiling[compiling.index("--invalidation-mode") + 1] == "unchecked-hash"
+
+
+def test_the_worker_imports_nothing_from_where_flows_write():
+    assert variables()["PYTHONSAFEPATH"] == "1"
+
+
+def test_an_entry_point_of_the_base_image_does_not_take_the_command_for_arguments():
+    assert arguments("ENTRYPOINT", FINAL) == ["[]"]
+    assert FINAL.index("ENTRYPOINT []") < FINAL.index(f"CMD {arguments('CMD', FINAL)[0]}")  # it would empty CMD
 
 
 def test_a_worker_of_the_image_writes_to_tmp_only():

@@ -58,7 +58,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 CHOICES = ("true", "false")
-PLAIN = {"next": "", "success": "", "body": "each", "done": "done"}
+PLAIN = {"next": "", "success": "", "body": "each", "done": "done", "joined": "all done"}
 
 
 def make_diagram(flow: Flow) -> Diagram:
@@ -91,11 +91,15 @@ def edges_of(flow: Flow, state: State) -> Iterator[tuple[str, str]]:
     elif not any(label in targets for label in ("next", "success", "done", "default")):
         targets["done" if state.type == "loop" else "next"] = END
     for label, target in targets.items():
-        yield label, resolve(flow, state, target)
+        joins = state.type == "parallel" and label in ("next", "success")
+        yield "joined" if joins else label, resolve(flow, state, target)
 
 
 def resolve(flow: Flow, state: State, target: str) -> str:
-    """Name the state that a pseudo-target stands for, where the loop it acts on can be told from the text."""
+    """Name the state that a pseudo-target stands for, where the loop it acts on can be told from the text. The end of
+    a branch is where its `parallel` joins it again."""
+    if target == END and (fork := owner_of(flow, state)) is not None and fork.type == "parallel":
+        return fork.name
     if target not in (CONTINUE, BREAK) or target in flow.states:
         return target
     loop = innermost_loop(flow, state)
@@ -106,13 +110,21 @@ def resolve(flow: Flow, state: State, target: str) -> str:
 
 def innermost_loop(flow: Flow, state: State) -> State | None:
     """The loop whose body holds the state: by its nested name, else the first whose body leads to it."""
+    owner = owner_of(flow, state)
+    if owner is not None and owner.type == "loop":
+        return owner
+    loops = [found for found in flow.states.values() if found.type == "loop" and found is not state]
+    return next((loop for loop in loops if leads_to(flow, loop, state.name)), None)
+
+
+def owner_of(flow: Flow, state: State) -> State | None:
+    """The innermost loop or parallel in whose nested body the state stands."""
     scope = state.name
     while "/" in scope:
         scope = scope.rpartition("/")[0]
-        if scope in flow.states and flow.states[scope].type == "loop":
+        if scope in flow.states and flow.states[scope].type in ("loop", "parallel"):
             return flow.states[scope]
-    loops = [found for found in flow.states.values() if found.type == "loop" and found is not state]
-    return next((loop for loop in loops if leads_to(flow, loop, state.name)), None)
+    return None
 
 
 def leads_to(flow: Flow, loop: State, wanted: str) -> bool:

@@ -16,18 +16,21 @@ MARGIN = 24.0
 LINE_HEIGHT = 17.0
 CHARACTER_WIDTH = 7.4
 """Of 13 px text in the widest of the common system fonts, on average."""
+LABEL_CHARACTER_WIDTH = 5.8
+BESIDE = 9.0
+"""How far two edges between the same boxes keep from their middle, in pixels."""
 LONGEST_LABEL = 36
 STYLE = (
-    "svg{--ink:#1f2430;--soft:#6b7280;--paper:#fff;--box:#f6f7f9;--line:#9aa3b2;--accent:#2f6fed;--choice:#b7791f;"
-    "--done:#2f855a;--fault:#c53030;background:var(--paper);font:13px system-ui,sans-serif}"
-    "@media(prefers-color-scheme:dark){svg{--ink:#e6e9ef;--soft:#9aa3b2;--paper:#14171d;--box:#1e232c;--line:#5b6474}}"
-    ".box{fill:var(--box);stroke:var(--line);stroke-width:1.3}.start{fill:var(--accent);stroke:none}"
-    ".choice{stroke:var(--choice)}.loop,.fork{stroke:var(--accent)}.end{stroke:var(--done)}"
-    ".unknown{stroke:var(--fault);stroke-dasharray:4 3}text{fill:var(--ink);text-anchor:middle}"
-    ".detail,.label{fill:var(--soft);font-size:11px}.label{paint-order:stroke;stroke:var(--paper);stroke-width:4px}"
-    ".edge{fill:none;stroke:var(--line);stroke-width:1.3}.fault{stroke:var(--fault);stroke-dasharray:4 3}"
-    ".head{fill:var(--line)}"
+    "svg{background:#fff;font:13px system-ui,sans-serif}"
+    ".paper{fill:#fff;stroke:none}.box{fill:#f6f7f9;stroke:#9aa3b2;stroke-width:1.3}.start{fill:#2f6fed;stroke:none}"
+    ".choice{stroke:#b7791f}.loop,.fork{stroke:#2f6fed}.end{stroke:#2f855a}"
+    ".unknown{stroke:#c53030;stroke-dasharray:4 3}text{fill:#1f2430;text-anchor:middle}"
+    ".detail,.label{fill:#6b7280;font-size:11px}"
+    ".edge{fill:none;stroke:#9aa3b2;stroke-width:1.3}.fault{stroke:#c53030;stroke-dasharray:4 3}.head{fill:#9aa3b2}"
+    "@media(prefers-color-scheme:dark){svg{background:#14171d}.paper{fill:#14171d}.box{fill:#1e232c}"
+    "text{fill:#e6e9ef}.detail,.label{fill:#9aa3b2}}"
 )
+"""Colours are written out: what is no browser (librsvg, cairosvg, editors) knows no `var()` and would draw in black."""
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, even escaped."""
 
@@ -37,7 +40,11 @@ def make_svg(diagram: Diagram) -> str:
     sizes = {node.key: size_of(node) for node in diagram.nodes}
     layout = make_layout(sizes, [(edge.source, edge.target) for edge in diagram.edges])
     width, height = layout.width + 2 * MARGIN, layout.height + 2 * MARGIN
-    drawn = [draw_edge(edge, layout.places, bends) for edge, bends in zip(diagram.edges, layout.bends, strict=True)]
+    ways = {(edge.source, edge.target) for edge in diagram.edges}
+    drawn = [
+        draw_edge(edge, layout.places, bends, beside=(edge.target, edge.source) in ways)
+        for edge, bends in zip(diagram.edges, layout.bends, strict=True)
+    ]
     drawn += [draw_node(node, layout.places[node.key]) for node in diagram.nodes]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
@@ -73,8 +80,10 @@ def draw_node(node: Node, place: Place) -> str:
     return f"<g><title>{escape(node.label)}</title>{box}{texts}</g>"
 
 
-def draw_edge(edge: Edge, places: Mapping[str, Place], bends: tuple[tuple[float, float], ...]) -> str:
-    """A curve from box to box with an arrow head, and its label in the middle."""
+def draw_edge(
+    edge: Edge, places: Mapping[str, Place], bends: tuple[tuple[float, float], ...], *, beside: bool = False
+) -> str:
+    """A curve from box to box with an arrow head, and its label in the middle; `beside` another that leads back."""
     source, target = places[edge.source], places[edge.target]
     kind = "edge fault" if edge.fault else "edge"
     if edge.source == edge.target:
@@ -83,9 +92,20 @@ def draw_edge(edge: Edge, places: Mapping[str, Place], bends: tuple[tuple[float,
         middle = (right + 30, source.y)
     else:
         points = [leave(source, (bends or ((target.x, target.y),))[0]), *bends, enter(target, source, bends)]
-        path, middle = curve(points), halfway(points)
-    label = draw_text("label", middle[0], middle[1] + 4, edge.label) if edge.label else ""
+        if beside:
+            shift = -BESIDE if points[0][1] < points[-1][1] else BESIDE
+            points = [(x + shift, y) for x, y in points]
+        path, middle = curve(points), along_first(points, 0.3 if beside else 0.5)
+    label = draw_label(middle, edge.label) if edge.label else ""
     return f'<path class="{kind}" d="{path}" marker-end="url(#head)"/>{label}'
+
+
+def draw_label(middle: tuple[float, float], text: str) -> str:
+    """A word on an edge, on a piece of paper of its own."""
+    x, y = middle
+    width = len(shorten(text)) * LABEL_CHARACTER_WIDTH + 6
+    paper = f'<rect class="paper" x="{x - width / 2:.1f}" y="{y - 7:.1f}" width="{width:.1f}" height="14"/>'
+    return paper + draw_text("label", x, y + 4, text)
 
 
 def leave(place: Place, towards: tuple[float, float]) -> tuple[float, float]:
@@ -115,10 +135,10 @@ def curve(points: list[tuple[float, float]]) -> str:
     return path
 
 
-def halfway(points: list[tuple[float, float]]) -> tuple[float, float]:
-    """The middle of the first stretch, where the label tells the branches of one node apart."""
+def along_first(points: list[tuple[float, float]], part: float) -> tuple[float, float]:
+    """A point of the first stretch, where the label tells the branches of one node apart."""
     (x1, y1), (x2, y2) = points[0], points[1]
-    return (x1 + x2) / 2, (y1 + y2) / 2
+    return x1 + (x2 - x1) * part, y1 + (y2 - y1) * part
 
 
 def draw_text(kind: str, x: float, y: float, text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.events import Event
-from intellyhub_engine.language.values import text_of
+from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
 from intellyhub_functions.sources.backoff import Backoff
 from intellyhub_functions.sources.directory.patterns import Patterns, as_list, make_patterns

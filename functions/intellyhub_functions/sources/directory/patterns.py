@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError
-from intellyhub_engine.language.values import text_of
+from intellyhub_engine.language.values.values import text_of
 
 __all__ = ["Patterns", "expand_braces", "make_patterns"]
 

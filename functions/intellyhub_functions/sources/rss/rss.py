@@ -8,7 +8,7 @@ from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.events import Event
-from intellyhub_engine.language.values import Record, text_of
+from intellyhub_engine.language.values.values import Record, text_of
 from intellyhub_engine.machine.source import Health, SourceContext
 from intellyhub_functions.feeds.feed import ACCEPT, read_feed
 from intellyhub_functions.network.answers import retry_after

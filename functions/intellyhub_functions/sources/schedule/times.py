@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.durations import seconds_of
-from intellyhub_engine.language.values import text_of
+from intellyhub_engine.language.values.values import text_of
 
 __all__ = ["Schedule", "make_schedule"]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from intellyhub_engine.events import Event
-from intellyhub_engine.language.values import text_of
+from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
 
 __all__ = ["accepts", "make_event", "type_of"]

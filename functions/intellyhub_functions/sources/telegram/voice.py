@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from intellyhub_engine.errors import StepFailed
-from intellyhub_engine.language.values import text_of
+from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
 from intellyhub_functions.states.file.paths import place, shown
 from intellyhub_functions.states.file.storage import write_whole

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError
-from intellyhub_engine.language.values import text_of
+from intellyhub_engine.language.values.values import text_of
 
 __all__ = ["is_allowed_address", "is_authentic", "make_networks"]
 

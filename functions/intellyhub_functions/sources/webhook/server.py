@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from intellyhub_engine.events import Event
-from intellyhub_engine.language.values import text_of
+from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import Reply, SourceContext
 from intellyhub_functions.sources.webhook.checks import Network, is_allowed_address, is_authentic
 from intellyhub_functions.sources.webhook.requests import make_event, read_body
 
 __all__ = ["Rules", "make_server"]
 
+LENGTH = re.compile(r"[0-9]{1,12}")
 IDLE_SECONDS = 30.0
 """How long a caller may take for the next piece of its request."""
 
@@ -84,22 +86,35 @@ def make_server(
     return server
 
 
+def split_target(target: str) -> SplitResult:
+    """Path and query; raises Refused."""
+    try:
+        return urlsplit(target)
+    except ValueError as fault:
+        raise Refused(400, "the request names no address") from fault
+
+
 def accept(handler: BaseHTTPRequestHandler, rules: Rules, context: SourceContext) -> Event:
     """The event of a request; raises Refused. Cheap checks come first, the body is read after them."""
     headers = {name.lower(): value for name, value in handler.headers.items()}
-    address, parts = handler.client_address[0], urlsplit(handler.path)
+    address, parts = handler.client_address[0], split_target(handler.path)
     if not is_allowed_address(address, rules.networks):
         raise Refused(403, "this address may not call")
     if parts.path.rstrip("/") != rules.path.rstrip("/"):
         raise Refused(404, "nothing is here")
     if handler.command not in rules.methods:
         raise Refused(405, f"{handler.command} is not accepted here")
-    length = headers.get("content-length", "0")
-    if "transfer-encoding" in headers or not length.isdigit():
+    lengths = handler.headers.get_all("content-length", ["0"])
+    if "transfer-encoding" in headers or not all(map(LENGTH.fullmatch, lengths)):
         raise Refused(411, "the request must say its length")
+    if len(lengths) > 1:  # whoever stands in front of us may have read another one
+        raise Refused(400, "the request says its length more than once")
+    length = lengths[0]
     if int(length) > rules.max_body_bytes:
         raise Refused(413, f"the request is larger than {rules.max_body_bytes} bytes")
     body = handler.rfile.read(int(length))
+    if len(body) < int(length):
+        raise Refused(400, "the request is not complete")
     if rules.secret is not None and not is_authentic(headers, body, rules.secret):
         raise Refused(401, "the secret or the signature is missing or wrong")
     try:

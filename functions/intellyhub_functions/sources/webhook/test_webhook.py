@@ -149,3 +149,24 @@ def test_a_taken_port_is_told(tmp_path):
 def test_a_network_that_is_none_is_refused(tmp_path):
     with pytest.raises(PermanentError, match="allowed_ips"):
         next(listen({"allowed_ips": ["300.0.0.1"]}, make_context(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        (b"Content-Length: 0\r\nContent-Length: 2\r\n", b"{}", b"400"),
+        (b"Content-Length: 2\r\nContent-Length: 2\r\n", b"{}", b"400"),
+        (b"Content-Length: \xb2\r\n", b"{}", b"411"),
+        (b"Content-Length: +2\r\n", b"{}", b"411"),
+        (b"Content-Length: " + b"9" * 5000 + b"\r\n", b"{}", b"411"),
+        (b"Content-Length: 100\r\n", b"{}", b"400"),
+    ],
+)
+def test_a_request_whose_length_is_in_doubt_is_no_event(tmp_path, head, body, status):
+    with Hook(tmp_path) as hook:
+        host, port = hook.url.split("/")[2].split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(b"POST /webhook HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n" + body)
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(100).split()[1] == status
+    assert hook.events == []

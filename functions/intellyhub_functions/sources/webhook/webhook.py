@@ -9,7 +9,7 @@ from typing import Any
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.events import Event
-from intellyhub_engine.language.values import text_of
+from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import Health, Reply, SourceContext
 from intellyhub_functions.sources.webhook.checks import make_networks
 from intellyhub_functions.sources.webhook.server import Rules, make_server

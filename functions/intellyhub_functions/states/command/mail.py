@@ -11,7 +11,7 @@ from email.utils import formatdate, getaddresses, make_msgid
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError
-from intellyhub_engine.language.values import Record, text_of
+from intellyhub_engine.language.values.values import Record, text_of
 from intellyhub_engine.machine.step import Step
 
 __all__ = ["send_mail"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled
-from intellyhub_engine.language.values import Record, TextRecord, text_of
+from intellyhub_engine.language.values.values import Record, TextRecord, text_of
 from intellyhub_engine.machine.step import Step
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from intellyhub_engine.blocks.blocks import Program, blocks_of
-from intellyhub_engine.language.scope import Scope
-from intellyhub_engine.language.shell_values import environment
-from intellyhub_engine.language.values import TextRecord, text_of
+from intellyhub_engine.language.texts.shell_values import environment
+from intellyhub_engine.language.values.scope import Scope
+from intellyhub_engine.language.values.values import TextRecord, text_of
 from intellyhub_engine.machine.step import Outcome, Step
 
 __all__ = ["run_script"]

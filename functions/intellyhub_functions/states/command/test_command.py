@@ -6,9 +6,9 @@ import pytest
 
 from intellyhub_engine.blocks.blocks import Blocks
 from intellyhub_engine.errors import PermanentError, StepTimedOut
-from intellyhub_engine.language.codes import link
-from intellyhub_engine.language.python_blocks import compile_block
-from intellyhub_engine.language.shell import compile_shell
+from intellyhub_engine.language.expressions.codes import link
+from intellyhub_engine.language.texts.python_blocks import compile_block
+from intellyhub_engine.language.texts.shell import compile_shell
 from intellyhub_functions.states.command.command import perform
 from intellyhub_functions.testing.server import Answer, LocalServer
 from intellyhub_functions.testing.surroundings import Log, make_step

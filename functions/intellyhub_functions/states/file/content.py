@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError
-from intellyhub_engine.language.values import TextRecord, text_of
+from intellyhub_engine.language.values.values import TextRecord, text_of
 
 __all__ = ["from_bytes", "to_bytes"]
 
@@ -19,7 +19,7 @@ def to_bytes(content: Any, encoding: str) -> bytes:
     text = json.dumps(content, ensure_ascii=False, indent=2, default=to_json) if structured else text_of(content)
     try:
         return text.encode(encoding)
-    except (LookupError, UnicodeEncodeError) as fault:
+    except (LookupError, ValueError) as fault:
         raise PermanentError(f"the content cannot be stored as {encoding}: {fault}") from fault
 
 
@@ -35,7 +35,7 @@ def from_bytes(stored: bytes, form: str, encoding: str, name: str) -> Any:
     try:
         text = stored.decode(encoding)
         return json.loads(text) if form == "json" else text
-    except (LookupError, UnicodeDecodeError) as fault:
+    except (LookupError, UnicodeError) as fault:
         raise PermanentError(f"{name} is not text in {encoding}; `format: bytes` reads any file") from fault
     except (ValueError, RecursionError) as fault:
         raise PermanentError(f"{name} is not JSON: {fault}") from fault

@@ -12,11 +12,12 @@ from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.machine.step import Step
 from intellyhub_functions.states.file.content import from_bytes, to_bytes
 from intellyhub_functions.states.file.paths import place, shown
-from intellyhub_functions.states.file.storage import append_once, write_whole
+from intellyhub_functions.states.file.storage import append_once, read_up_to, write_whole
 
 __all__ = ["perform"]
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MAX_COPIED = 256 * 1024 * 1024
 MAX_LISTED = 10_000
 
 
@@ -39,8 +40,7 @@ def translate(fault: OSError, name: str) -> PermanentError | RetryableError:
 def read(path: Path, parameters: Mapping[str, Any], step: Step) -> Any:
     name = shown(path, step.workspace)
     limit = parameters.get("max_bytes", 16 * 1024 * 1024)
-    with path.open("rb") as file:
-        stored = file.read(limit + 1)
+    stored = read_up_to(path, limit + 1)
     if len(stored) > limit:
         raise PermanentError(f"{name} is larger than {limit} bytes; `max_bytes` raises the limit")
     return from_bytes(stored, parameters.get("format", "text"), parameters.get("encoding", "utf-8"), name)
@@ -76,7 +76,10 @@ def move(path: Path, parameters: Mapping[str, Any], step: Step) -> str:
 
 def copy(path: Path, parameters: Mapping[str, Any], step: Step) -> str:
     target = destination(path, parameters, step)
-    write_whole(target, path.read_bytes())
+    content = read_up_to(path, MAX_COPIED + 1)
+    if len(content) > MAX_COPIED:
+        raise PermanentError(f"{shown(path, step.workspace)} is larger than {MAX_COPIED} bytes; copy it in a shell")
+    write_whole(target, content)
     shutil.copystat(path, target)
     return shown(target, step.workspace)
 

@@ -7,14 +7,38 @@ import errno
 import fcntl
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["append_once", "write_whole"]
+__all__ = ["append_once", "read_up_to", "write_whole"]
 
 LAST_APPEND = "user.intellyhub.append"
 """The file attribute that holds the key of the last append and the length before it."""
 NO_ATTRIBUTES = (errno.ENOTSUP, errno.EPERM, errno.ENOSPC, errno.E2BIG)
+
+
+def read_up_to(path: Path, limit: int) -> bytes:
+    """The first bytes of a regular file. Raises OSError, also where the path was made to lead elsewhere after it was
+    looked at, and for pipes and devices, which have no end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        kind = os.fstat(handle).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(kind):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        if place_of(handle) not in (None, str(path)):
+            raise OSError(errno.ELOOP, "its folder was replaced meanwhile")
+        return file.read(limit)
+
+
+def place_of(handle: int) -> str | None:
+    """The path of an open file as the system has it; None where it does not tell."""
+    try:
+        return str(Path(f"/proc/self/fd/{handle}").readlink())
+    except OSError:  # macOS
+        return None
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -45,7 +69,8 @@ def append_once(path: Path, content: bytes, key: str) -> None:
     appended in between, a repetition appends again. Appends of several runs to one file wait for each other.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o666), "a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write(content[already_there(file, content, key) :])
         file.flush()

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 import pytest
 
 from intellyhub_engine.errors import PermanentError, RetryableError
-from intellyhub_engine.language.values import Record, TextRecord
+from intellyhub_engine.language.values.values import Record, TextRecord
 from intellyhub_functions.settings import settings
 from intellyhub_functions.states.file import file as file_state
 from intellyhub_functions.states.file.file import perform
+from intellyhub_functions.states.file.paths import place
 from intellyhub_functions.states.file.storage import append_once, write_whole
 from intellyhub_functions.testing.surroundings import make_step
 
@@ -180,3 +181,35 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path):
     path.chmod(0o640)
     write_whole(path, b"new")
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("action", ["read", "append", "copy"])
+def test_a_pipe_in_the_workspace_is_refused_and_does_not_hang(step, action):
+    os.mkfifo(step.workspace / "pipe")
+    with pytest.raises(PermanentError):
+        perform({"action": action, "path": "pipe", "content": "x", "destination": "copied"}, step)
+
+
+def test_what_was_replaced_after_the_look_is_not_read(step, monkeypatch):
+    (step.workspace / "folder").mkdir()
+    outside = step.workspace.parent / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+
+    def place_then_replace(written, workspace):
+        found = place(written, workspace)
+        (step.workspace / "folder").rmdir()
+        (step.workspace / "folder").symlink_to(outside)
+        return found
+
+    monkeypatch.setattr(file_state, "place", place_then_replace)
+    with pytest.raises(PermanentError, match="replaced"):
+        perform({"action": "read", "path": "folder/secret"}, step)
+
+
+@pytest.mark.parametrize("encoding", ["undefined", "rot13", "a\0b"])
+def test_a_codec_that_is_no_encoding_is_a_failure_with_words(step, encoding):
+    for parameters in ({"action": "write", "content": "a"}, {"action": "read", "path": "kept"}):
+        (step.workspace / "kept").write_text("a")
+        with pytest.raises(PermanentError):
+            perform({"path": "made", **parameters, "encoding": encoding}, step)

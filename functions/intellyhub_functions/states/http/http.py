@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from intellyhub_engine.errors import PermanentError, RetryableError
-from intellyhub_engine.language.values import TextRecord, text_of, wrap
+from intellyhub_engine.language.values.values import TextRecord, text_of, wrap
 from intellyhub_engine.machine.step import Step
 from intellyhub_functions.network.answers import make_result, retry_after
 from intellyhub_functions.network.exchange import Request, Response, name_of, send

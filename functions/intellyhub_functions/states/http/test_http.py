@@ -2,13 +2,14 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
+import socket
 import threading
 import time
 
 import pytest
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepTimedOut
-from intellyhub_engine.language.values import TextRecord
+from intellyhub_engine.language.values.values import TextRecord
 from intellyhub_functions.settings import settings
 from intellyhub_functions.states.http.expected import is_expected
 from intellyhub_functions.states.http.http import perform
@@ -48,6 +49,22 @@ def test_a_json_answer_is_a_value_and_a_text(service, step):
     assert (result.status, result.ok, result.json["name"]) == (200, True, "Ada")
     assert str(result) == '{"name": "Ada", "tags": ["a"]}'
     assert result.headers["content-type"] == "application/json"
+
+
+def test_a_broken_connection_is_told_without_the_wrapping_of_a_library(step):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up():
+            connection, _ = listening.accept()
+            connection.close()
+
+        broken = threading.Thread(target=hang_up)
+        broken.start()
+        with pytest.raises(RetryableError) as caught:
+            perform({"url": f"http://127.0.0.1:{listening.getsockname()[1]}/x"}, step)
+        broken.join()
+    assert "the connection broke: " in str(caught.value)
+    assert "(" not in str(caught.value)
 
 
 def test_a_body_makes_it_a_post_with_an_idempotency_key(service, step):

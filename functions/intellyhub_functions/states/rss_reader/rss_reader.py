@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError
-from intellyhub_engine.language.values import Record
+from intellyhub_engine.language.values.values import Record
 from intellyhub_engine.machine.step import Outcome, Step
 from intellyhub_functions.feeds.feed import ACCEPT, read_feed
 from intellyhub_functions.feeds.result import RSSFeedResult

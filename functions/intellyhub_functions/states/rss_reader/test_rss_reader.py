@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from intellyhub_engine.errors import PermanentError, RetryableError
-from intellyhub_engine.language.values import decode, encode, revive, wrap
+from intellyhub_engine.language.values.values import decode, encode, revive, wrap
 from intellyhub_functions.catalogue import CATALOGUE
 from intellyhub_functions.feeds.feed import read_feed
 from intellyhub_functions.feeds.result import RSSFeedResult

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepFailed
-from intellyhub_engine.language.values import Record, TextRecord, text_of
+from intellyhub_engine.language.values.values import Record, TextRecord, text_of
 from intellyhub_engine.machine.step import Step
 from intellyhub_functions.telegram.bot_api import Bot, BotRefused, find_api_url
 from intellyhub_functions.telegram.text import split_text

@@ -14,9 +14,9 @@ from intellyhub_engine.blocks.blocks import Blocks
 from intellyhub_engine.blocks.evaluation import evaluate
 from intellyhub_engine.blocks.limits import Limits
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled, StepTimedOut
-from intellyhub_engine.language.codes import link
-from intellyhub_engine.language.python_blocks import compile_block
-from intellyhub_engine.language.scope import Scope
+from intellyhub_engine.language.expressions.codes import link
+from intellyhub_engine.language.texts.python_blocks import compile_block
+from intellyhub_engine.language.values.scope import Scope
 from intellyhub_functions.testing.surroundings import Log, await_that, make_step
 
 

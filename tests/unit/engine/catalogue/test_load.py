@@ -6,6 +6,7 @@ import pytest
 
 from intellyhub_engine.catalogue.load import (
     Row,
+    combine,
     load_source,
     load_state,
     make_catalogue,
@@ -106,6 +107,19 @@ def test_a_manifest_is_read_when_its_type_is_first_asked_for(tmp_path):
 def test_a_type_nobody_knows_is_a_key_error(tmp_path):
     states = make_catalogue({}, {}).states
     assert states.get("nothing") is None
+    with pytest.raises(KeyError):
+        states["nothing"]
+
+
+def test_of_joined_catalogues_the_first_that_has_a_type_answers(tmp_path):
+    mine = make_catalogue({"greeter": write(tmp_path, STATE)}, {})
+    other = make_catalogue({"greeter": Row(tmp_path / "none.json"), "waver": Row(tmp_path / "none.json")}, {})
+    states = combine(mine, other).states
+    assert sorted(states) == ["greeter", "waver"]
+    assert len(states) == 2
+    assert states["greeter"] is states[" Greeter"] is states["greeter"] is mine.states["greeter"]
+    assert "hello" in states
+    assert "nothing" not in states
     with pytest.raises(KeyError):
         states["nothing"]
 

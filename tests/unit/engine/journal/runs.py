@@ -48,3 +48,14 @@ def finished(status=RunStatus.SUCCEEDED, *, end_state="end", error=None, output=
 
 def suspended(seq=1, *, until_ns=None, event_filter=None, approval=None):
     return RunSuspended(seq, "pause", until_ns, event_filter, approval)
+
+
+ALICE, BOB = "alice", "bob"
+
+
+def begin(journal, run_id="run-1", *, owner=ALICE, lease_seconds=30, **facts):
+    return journal.begin(make_start(run_id, **facts), owner=owner, lease_seconds=lease_seconds)
+
+
+def record(journal, *entries, run_id="run-1", owner=ALICE, durable=True):
+    journal.record(run_id, entries, owner=owner, durable=durable)

@@ -1,11 +1,12 @@
 """Whatever is done to them, the journal in memory and the one in SQLite answer alike."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from intellyhub_engine.errors import JournalError
 from intellyhub_engine.journal.memory import MemoryJournal
@@ -29,11 +30,11 @@ ENTRIES = st.lists(
 
 
 class Alike(RuleBasedStateMachine):
-    def __init__(self):
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+    @initialize()
+    def open(self):
+        self.folder = Path(tempfile.mkdtemp())
+        self.path = self.folder / "journal.db"
         self.clock = Clock()
-        self.path = Path(self.folder.name) / "journal.db"
         self.memory = MemoryJournal(now_ns=self.clock)
         self.sqlite = SqliteJournal(self.path, now_ns=self.clock)
 
@@ -91,8 +92,9 @@ class Alike(RuleBasedStateMachine):
             self.both(lambda journal, run_id=run_id: (journal.history(run_id), journal.cancel_requested(run_id)))
 
     def teardown(self):
-        self.sqlite.close()
-        self.folder.cleanup()
+        if hasattr(self, "sqlite"):
+            self.sqlite.close()
+            shutil.rmtree(self.folder)
 
 
 def answer_of(ask, journal):

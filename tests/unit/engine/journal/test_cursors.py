@@ -47,3 +47,10 @@ def test_a_failed_write_keeps_the_old_place(tmp_path, monkeypatch, number, error
     monkeypatch.undo()
     assert cursors.get("x") == 1
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_folder_and_its_files_are_their_owners_only(tmp_path):
+    cursors = FileCursors(tmp_path / "made")
+    cursors.put("place", 1)
+    found = [tmp_path / "made", *(tmp_path / "made").iterdir()]
+    assert [path.stat().st_mode & 0o077 for path in found] == [0, 0]

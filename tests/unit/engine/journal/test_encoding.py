@@ -23,7 +23,7 @@ from intellyhub_engine.journal.records import (
     StepStatus,
 )
 from intellyhub_engine.journal.sqlite import SqliteJournal
-from intellyhub_engine.language.values import Record
+from intellyhub_engine.language.values.values import Record
 from tests.unit.engine.journal.runs import make_event, make_start, step_finished, step_started, suspended
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)

@@ -10,7 +10,7 @@ from intellyhub_engine.catalogue.control import CONTROL
 from intellyhub_engine.catalogue.manifest import Catalogue, Parameter, SourceType, StateType, Syntax
 from intellyhub_engine.language.load import examine
 from intellyhub_engine.language.model import Flow, State
-from intellyhub_engine.language.parse import parse
+from intellyhub_engine.language.parsing.parse import parse
 from intellyhub_engine.language.problems import Problem
 
 

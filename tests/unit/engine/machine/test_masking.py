@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import Logged, RunFinished, RunStatus, StepFinished, StepStarted, StepStatus
-from intellyhub_engine.language.values import Record, TextRecord
-from intellyhub_engine.machine.masking import MASK, mask, mask_entry
+from intellyhub_engine.language.values.values import Record, TextRecord
+from intellyhub_engine.machine.masking import MASK, mask, mask_entry, sounds_secret
 
 SECRET = 'p"a/ss\\w ör\n'
 
@@ -98,3 +98,13 @@ def test_emitted_events_are_masked():
     event = Event(id="1", source="s", type="t", data={"k": "hunter2"}, subject="hunter2")
     step = StepFinished(1, "a", "emit", 1, StepStatus.SUCCEEDED, None, 1, 1, {}, None, None, (event,))
     assert "hunter2" not in repr(mask_entry(step, ["hunter2"]))
+
+
+@pytest.mark.parametrize("name", ["BOT_TOKEN", "db_password", "OPENAI_API_KEY", "APIKEY", "X_PASS", "AWS_SECRET_ID"])
+def test_a_name_may_sound_secret(name):
+    assert sounds_secret(name)
+
+
+@pytest.mark.parametrize("name", ["PATH", "MONKEY", "KEYBOARD", "COMPASS", "LANG"])
+def test_an_ordinary_name_does_not_sound_secret(name):
+    assert not sounds_secret(name)

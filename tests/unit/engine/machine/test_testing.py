@@ -122,5 +122,13 @@ def test_a_called_flow_touches_nothing_either():
     caller = make_program(state("ask", "call", "end", flow="callee"), catalogue=catalogue)
     host = replace(make_host(catalogue=catalogue), find_flow=lambda name: callee)
     report = run_test(caller, host, FlowTest(name="t"))
-    assert "mocks: {inner: <its result>}" in report.differences[0]
+    assert "give the test a mock for the state that calls it" in report.differences[0]
     assert effects.done == []
+    mocked = run_test(caller, host, FlowTest(name="t", mocks={"ask": 1}))
+    assert mocked.passed
+    unknown = run_test(caller, replace(host, find_flow=None), FlowTest(name="t"))
+    assert "mocks: {ask: <its answer>}" in unknown.differences[0]
+
+
+def test_an_emitted_event_goes_nowhere():
+    assert run(state("e", "emit", "end", type="t"), expected_path=("e", "end")).passed

@@ -112,3 +112,10 @@ def test_a_flow_never_sees_the_signature():
 def test_no_key_is_shown_by_a_repr():
     assert TOKEN not in repr(ACCESS)
     assert KEY.decode() not in repr(ACCESS)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/cloudevents+json", " Application/CloudEvents+JSON; charset=utf-8"]
+)
+def test_a_signature_does_not_let_the_body_name_another_event(content_type):
+    assert not admitted(delivery(**{"content-type": content_type}))

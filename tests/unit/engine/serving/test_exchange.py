@@ -145,7 +145,6 @@ def test_a_plain_request_becomes_an_event_that_says_how_it_came():
         "query": {"q": ["1", "2"], "r": ""},
         "headers": {"content-type": "application/json", "user-agent": "curl"},
         "body": {"a": 1},
-        "payload": {"a": 1},
         "ip": "127.0.0.1",
     }
 

@@ -41,6 +41,12 @@ def test_a_sibling_body_finds_its_loop():
     assert {("work", "", "each"), ("each", "done", "end")} <= edges
 
 
+def test_the_end_of_a_branch_is_where_its_parallel_joins_it():
+    fan = state("fan", "parallel", branch__a="fan/branch/a/0", next="after")
+    _, edges = draw(fan, state("fan/branch/a/0"), state("after"))
+    assert edges >= {("fan/branch/a/0", "", "fan"), ("fan", "all done", "after"), ("after", "", "end")}
+
+
 def test_an_unknown_target_is_drawn_as_such():
     diagram, _ = draw(state("a", next="nowhere"))
     assert [(node.label, node.kind) for node in diagram.nodes][-1] == ("nowhere", Kind.UNKNOWN)

@@ -62,3 +62,15 @@ def test_a_long_name_is_cut_in_its_box_and_whole_in_its_title():
     text = make_svg(draw("n" * 80))
     assert f"<title>{'n' * 80}</title>" in text
     assert "n" * 35 + "…" in text
+
+
+def test_a_picture_needs_no_browser_to_have_its_colours():
+    assert "var(" not in make_svg(draw("a", "b"))
+
+
+def test_edges_there_and_back_are_two_lines():
+    loop = State(name="each", type="loop", targets={"body": "work", "done": "end"})
+    work = State(name="work", type="set", targets={"next": "each"})
+    svg = make_svg(make_diagram(Flow(name="f", start="each", states={"each": loop, "work": work})))
+    paths = re.findall(r'class="edge" d="M([^C"]+)C[^"]* ([^ "]+ [^ "]+)"', svg)
+    assert len({frozenset(ends) for ends in paths}) == len(paths) == 4

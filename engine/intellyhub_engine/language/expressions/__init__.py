@@ -1,0 +1,1 @@
+"""The guarded Python that every condition and placeholder compiles to."""

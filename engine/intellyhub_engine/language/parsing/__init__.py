@@ -1,0 +1,1 @@
+"""Plain values -> the model: every dialect becomes one form."""

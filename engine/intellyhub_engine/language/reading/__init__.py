@@ -1,0 +1,1 @@
+"""A flow text as plain values, and where each of them stands."""

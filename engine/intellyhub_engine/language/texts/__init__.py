@@ -1,0 +1,1 @@
+"""What authors write with placeholders in it: conditions, templates, shell scripts, Python blocks."""

@@ -1,0 +1,1 @@
+"""What variables hold, what they are called, and how they are kept."""

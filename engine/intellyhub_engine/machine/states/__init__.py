@@ -1,0 +1,1 @@
+"""How each kind of state is performed: states made into callables, and what happens when they fail."""
