@@ -277,11 +277,18 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(call, write, small_disk):
     assert [row["run_id"] for row in json.loads(listed.stdout)] == [json.loads(first.stdout)["run_id"]]
 
 
-def test_a_full_standard_output_is_told(write, tmp_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_standard_output_is_told(write, tmp_path, unbuffered):
     write("f.yaml", GOOD)
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [COMMAND, "check", "f.yaml"], stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, timeout=50
+            [COMMAND, "check", "f.yaml"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=environment,
+            timeout=50,
         )
     assert (done.returncode, b"Traceback" in done.stderr) == (74, False)
 

@@ -43,6 +43,9 @@ class Outlet:
                 self.stream.write(shown)
             except BrokenPipeError:
                 self.close()
+            except OSError:  # a full disk: told by whoever called, and not once more by the interpreter's own flush
+                self.close()
+                raise
         return len(text)
 
     def flush(self) -> None:
@@ -51,6 +54,9 @@ class Outlet:
                 self.stream.flush()
             except BrokenPipeError:
                 self.close()
+            except OSError:
+                self.close()
+                raise
 
     def isatty(self) -> bool:
         return self.stream is not None and self.stream.isatty()
