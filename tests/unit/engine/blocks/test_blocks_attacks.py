@@ -56,7 +56,7 @@ def tell(run):
         b"\x00\xff",
         b"Xnothing",
         b"R" + b"[" * 900 + b"]" * 900,
-        b'R{"value":' + b'{"$":"tuple","v":[' * 300 + b"]}" * 300 + b"," + EMPTY + b"}",
+        b'R{"value":' + b'{"$":"tuple","v":[' * 600 + b"]}" * 600 + b"," + EMPTY + b"}",
         b'R{"value":1,"changes":[1],"removed":[],"refused":{}}',
         b'R{"value":1,"changes":{"$":"record","v":[[5,6]]},"removed":[],"refused":{}}',
         b'R{"value":1,"changes":{},"removed":[{"a":1}],"refused":{}}',
