@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intellyhub_engine.catalogue.load import Row, Table, combine, make_catalogue, normalise_state
+from intellyhub_engine.catalogue.load import Row, Table, combine, make_catalogue
 from intellyhub_engine.catalogue.manifest import Catalogue
+from intellyhub_engine.catalogue.names import fold
 from intellyhub_functions.published import PUBLISHED, make_published
 
 if TYPE_CHECKING:
@@ -63,5 +64,5 @@ VALUES = {"rss_feed": load_feed_result}
 
 CATALOGUE = combine(
     make_catalogue(STATES, SOURCES),
-    Catalogue(states=Table(PUBLISHED, make_published, normalise_state), values=VALUES),
+    Catalogue(states=Table(PUBLISHED, make_published, fold), values=VALUES),
 )

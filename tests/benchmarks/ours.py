@@ -64,7 +64,7 @@ class DiscardingJournal:
         self.encode = encode_entries
         self.entries = 0
 
-    def begin(self, start: RunStart, *, owner: str, lease_seconds: float) -> RunHistory:
+    def begin(self, start: RunStart, *, owner: str, lease_seconds: float, entries: Sequence[Entry] = ()) -> RunHistory:
         """Every run is new."""
         return RunHistory(start=start, entries=(), status=RunStatus.RUNNING)
 

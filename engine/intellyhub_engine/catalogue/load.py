@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from intellyhub_engine.catalogue.faults import Faults
 from intellyhub_engine.catalogue.manifest import Catalogue, Parameter, SourceType, StateType, Syntax
+from intellyhub_engine.catalogue.names import fold, fold_source
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
 
@@ -20,8 +21,6 @@ __all__ = [
     "load_source",
     "load_state",
     "make_catalogue",
-    "normalise_source",
-    "normalise_state",
 ]
 
 
@@ -55,17 +54,6 @@ class Row:
     aliases: tuple[str, ...] = ()
     code: str | None = None
     """`module:name` of what performs or listens; None where the code is not part of the installation."""
-
-
-def normalise_state(name: str) -> str:
-    """One spelling of a state type: case, hyphens, underscores and blanks do not count (FLOW_LANGUAGE §2)."""
-    return name.strip().lower().replace("-", "_").replace(" ", "_")
-
-
-def normalise_source(name: str) -> str:
-    """One spelling of a listener type: as §5.1 of FLOW_LANGUAGE, `rss-listener` and `RSSListener` are `rss`."""
-    bare = name.strip().lower().replace("-", "").replace("_", "").replace(" ", "")
-    return bare.removesuffix("listener") or bare
 
 
 class Table(Mapping[str, Kind_co], Generic[Line, Kind_co]):
@@ -129,9 +117,7 @@ class Joined(Mapping[str, Entry_co]):
 
 def make_catalogue(states: Mapping[str, Row], sources: Mapping[str, Row]) -> Catalogue:
     """Make a catalogue that reads a manifest when its type is first looked up."""
-    return Catalogue(
-        states=Table(states, load_state, normalise_state), sources=Table(sources, load_source, normalise_source)
-    )
+    return Catalogue(states=Table(states, load_state, fold), sources=Table(sources, load_source, fold_source))
 
 
 def combine(*catalogues: Catalogue) -> Catalogue:
@@ -159,7 +145,7 @@ def load_state(name: str, row: Row) -> StateType:
         example=_example(text, faults),
         load=_loader(row.code),
     )
-    _identify(text, "state_type", name, normalise_state, faults)
+    _identify(text, "state_type", name, fold, faults)
     faults.raise_any()
     return state
 
@@ -182,7 +168,7 @@ def load_source(name: str, row: Row) -> SourceType:
         installed=row.code is not None,
         load=_loader(row.code),
     )
-    _identify(text, "listener_type", name, normalise_source, faults)
+    _identify(text, "listener_type", name, fold_source, faults)
     faults.raise_any()
     return source
 

@@ -7,7 +7,15 @@ from typing import TypeVar
 
 import click
 
-__all__ = ["env_file_option", "flow_argument", "journal_option", "json_option", "var_option", "verbose_option"]
+__all__ = [
+    "env_file_option",
+    "flow_argument",
+    "journal_option",
+    "json_option",
+    "kept_flow_option",
+    "var_option",
+    "verbose_option",
+]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -30,6 +38,9 @@ var_option = click.option(
     metavar="NAME=VALUE",
     multiple=True,
     help="Set a variable (repeat it); wins over the flow's own. VALUE is JSON, a YAML scalar, or text.",
+)
+kept_flow_option = click.option(
+    "--flow", metavar="FILE", type=click.Path(), help="Use this text of the flow, not the one that was kept."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 verbose_option = click.option(

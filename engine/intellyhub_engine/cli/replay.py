@@ -6,7 +6,14 @@ import click
 
 from intellyhub_engine.cli.exits import EXIT_HELP
 from intellyhub_engine.cli.inputs import parse_variables
-from intellyhub_engine.cli.options import env_file_option, journal_option, json_option, var_option, verbose_option
+from intellyhub_engine.cli.options import (
+    env_file_option,
+    journal_option,
+    json_option,
+    kept_flow_option,
+    var_option,
+    verbose_option,
+)
 from intellyhub_engine.cli.session import Display, Session, debug_option, pass_session
 
 __all__ = ["command"]
@@ -15,7 +22,7 @@ __all__ = ["command"]
 @click.command("replay", epilog=EXIT_HELP)
 @click.argument("run")
 @var_option
-@click.option("--flow", metavar="FILE", type=click.Path(), help="Use this text of the flow, not the one that was kept.")
+@kept_flow_option
 @env_file_option
 @journal_option
 @json_option

@@ -9,7 +9,7 @@ import click
 
 from intellyhub_engine.cli.exits import EXIT_HELP, Exit
 from intellyhub_engine.cli.inputs import read_event
-from intellyhub_engine.cli.options import env_file_option, journal_option, json_option, verbose_option
+from intellyhub_engine.cli.options import env_file_option, journal_option, json_option, kept_flow_option, verbose_option
 from intellyhub_engine.cli.session import Display, Session, debug_option, pass_session
 from intellyhub_engine.errors import InputInvalid
 
@@ -26,7 +26,7 @@ __all__ = ["command"]
     "--event", "event_file", metavar="FILE", type=click.Path(), help="The event it waits for: a CloudEvent in JSON."
 )
 @click.option("--approve/--reject", "approved", default=None, help="The decision it waits for.")
-@click.option("--flow", metavar="FILE", type=click.Path(), help="Use this text of the flow, not the one that was kept.")
+@kept_flow_option
 @env_file_option
 @journal_option
 @json_option

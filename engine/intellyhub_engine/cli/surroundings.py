@@ -7,14 +7,12 @@ from collections.abc import Iterable, Mapping
 
 from intellyhub_engine.cli.inputs import read_bytes
 from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.machine.host import OURS
 from intellyhub_engine.machine.masking import sounds_secret
 
 __all__ = ["find_secrets", "make_outer", "parse_env_file", "read_env_file"]
 
 MAX_ENV_FILE_BYTES = 1_000_000
-OURS = ("INTELLYHUB_", "K_")
-"""Settings of the worker itself (DESIGN.md section 6), which are no flow's business."""
-
 LINE = re.compile(
     r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_.]*)\s*=\s*"""
     r"""(?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>[^\n]*?))\s*(?:(?<=\s)\#.*|(?<=['"])\#.*)?"""

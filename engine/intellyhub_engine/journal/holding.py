@@ -24,17 +24,29 @@ _CANCEL = """
 UPDATE run SET status = 'cancelled', finished_ns = ?, cancel_requested = 1, wake_ns = NULL, event_type = NULL,
     event_filter = NULL, owner = NULL, lease_until_ns = NULL WHERE run_id = ?
 """
+_INSERT_COPIED = "INSERT INTO record (run, seq, body) SELECT number, ?, ? FROM run WHERE run_id = ?"
 _INSERT_END = "INSERT INTO record (run, seq, body) SELECT number, 0, ? FROM run WHERE run_id = ?"
 
 
 def begin_run(
-    connection: sqlite3.Connection, start: RunStart, body: str, *, owner: str, now_ns: int, lease_seconds: float
+    connection: sqlite3.Connection,
+    start: RunStart,
+    body: str,
+    *,
+    owner: str,
+    now_ns: int,
+    lease_seconds: float,
+    copied: tuple[int, str] | None = None,
 ) -> RunHistory:
-    """Insert the run, or find the one with its id or key and hold it where that is allowed."""
+    """Insert the run, with the highest sequence number and the text of the entries it begins with; or find the one with
+    its id or key and hold it where that is allowed."""
     found = find_run(connection, start)
     if found is None:
         _insert_run(connection, start, body, owner, lease_end(now_ns, lease_seconds))
-        return RunHistory(start=start, entries=(), status=RunStatus.RUNNING)
+        if copied is None:
+            return RunHistory(start=start, entries=(), status=RunStatus.RUNNING)
+        connection.execute(_INSERT_COPIED, (*copied, start.run_id))
+        return read_history(connection, start.run_id)
     run_id, status = found
     if status is RunStatus.RUNNING:
         _hold(connection, run_id, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds)

@@ -17,12 +17,13 @@ class Journal(Protocol):
     Raises `JournalUnwritable`, `JournalFull`; a run written by a holder whose lease was taken raises `LeaseLost`.
     """
 
-    def begin(self, start: RunStart, *, owner: str, lease_seconds: float) -> RunHistory:
-        """Make the run durable, or find the one that has the same key (flow, event source, event id), with all its
-        entries. The answer's `start.run_id` tells which. A `run_id` that exists is found too, whatever its key: so a
-        parent finds its children, and a fork is made once. A new run, or a found one that is neither ended nor held by
-        a living lease, is held by `owner` from now on; a found run that someone else holds raises `LeaseLost`. Child
-        runs come with `lease_seconds` 0: their parent's lease covers them, and its next holder takes them over at once.
+    def begin(self, start: RunStart, *, owner: str, lease_seconds: float, entries: Sequence[Entry] = ()) -> RunHistory:
+        """Make the run durable together with the entries it begins with (those of the run it copies), or find the one
+        that has the same key (flow, event source, event id), with all its entries. The answer's `start.run_id` tells
+        which. A `run_id` that exists is found too, whatever its key: so a parent finds its children, and a fork is made
+        once. A new run, or a found one that is neither ended nor held by a living lease, is held by `owner` from now
+        on; a found run that someone else holds raises `LeaseLost`. Child runs come with `lease_seconds` 0: their
+        parent's lease covers them, and its next holder takes them over at once.
         """
 
     def record(self, run_id: str, entries: Sequence[Entry], *, owner: str, durable: bool) -> None:

@@ -66,16 +66,17 @@ class MemoryJournal:
         self._runs: dict[str, _Run] = {}
         self._keys: dict[tuple[str, str, str], str] = {}
 
-    def begin(self, start: RunStart, *, owner: str, lease_seconds: float) -> RunHistory:
+    def begin(self, start: RunStart, *, owner: str, lease_seconds: float, entries: Sequence[Entry] = ()) -> RunHistory:
         """Make the run, or find the one with its id or key."""
         key = start.key
         with self._lock:
             found = self._runs.get(start.run_id) or (self._runs.get(self._keys.get(key, "")) if key else None)
             if found is None:
-                self._runs[start.run_id] = _Run(start, owner, lease_end(self._now_ns(), lease_seconds))
+                made = _Run(start, owner, lease_end(self._now_ns(), lease_seconds), entries=list(entries))
+                self._runs[start.run_id] = made
                 if key:
                     self._keys[key] = start.run_id
-                return RunHistory(start=start, entries=(), status=RunStatus.RUNNING)
+                return _history(made)
             if found.status is RunStatus.RUNNING:
                 self._take(found, owner, lease_seconds)
             return _history(found)

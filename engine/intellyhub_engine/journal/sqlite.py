@@ -70,16 +70,23 @@ class SqliteJournal:
         self._uncancelled: dict[str, float] = {}
         """Runs nobody wanted cancelled when their last record was committed -> `time.monotonic()` then."""
 
-    def begin(self, start: RunStart, *, owner: str, lease_seconds: float) -> RunHistory:
+    def begin(self, start: RunStart, *, owner: str, lease_seconds: float, entries: Sequence[Entry] = ()) -> RunHistory:
         """Make the run durable, or find the one with its id or key."""
         _refuse_broken_text(start)
         try:
             body = encode_start(start, self._max_entry_bytes)
+            copied = encode_entries(entries, self._max_entry_bytes) if entries else None
         except ValueRefused as fault:
             raise InputInvalid(str(fault)) from fault
         return self._operate(
             lambda connection: holding.begin_run(
-                connection, start, body, owner=owner, now_ns=self._now_ns(), lease_seconds=lease_seconds
+                connection,
+                start,
+                body,
+                owner=owner,
+                now_ns=self._now_ns(),
+                lease_seconds=lease_seconds,
+                copied=None if copied is None else (highest_seq(entries), copied),
             )
         )
 
@@ -88,8 +95,7 @@ class SqliteJournal:
         self._refuse_fork()
         body = encode_entries(entries, self._max_entry_bytes)
         last = entries[-1] if entries else None
-        seq = max([entry[0] for entry in entries if not isinstance(entry, RunFinished)], default=0)
-        write = Append(run_id, owner=owner, durable=durable, seq=seq, body=body)
+        write = Append(run_id, owner=owner, durable=durable, seq=highest_seq(entries), body=body)
         if isinstance(last, (RunSuspended, RunFinished)):
             write.closing = last
             if isinstance(last, RunSuspended) and last.event_filter is not None:
@@ -221,3 +227,8 @@ def _refuse_broken_text(start: RunStart) -> None:
             text.encode()
         except UnicodeEncodeError as fault:
             raise InputInvalid(f"{text!r} holds half of a surrogate pair; write it as UTF-8") from fault
+
+
+def highest_seq(entries: Sequence[Entry]) -> int:
+    """The last step that entries speak of."""
+    return max([entry[0] for entry in entries if not isinstance(entry, RunFinished)], default=0)

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from types import MappingProxyType
 
 from intellyhub_engine.catalogue.control import CONTROL
 from intellyhub_engine.catalogue.manifest import Catalogue, SourceType, StateType
+from intellyhub_engine.catalogue.names import fold, fold_source
 
-__all__ = ["did_you_mean", "find_source_type", "find_state_type", "fold", "fold_source", "nearest"]
+__all__ = ["did_you_mean", "find_source_type", "find_state_type", "nearest"]
 
 MAX_CANDIDATES = 300
 MAX_LENGTH = 100
 """Beyond these no suggestion is looked for: it would cost more than it is worth."""
-
-
-@lru_cache(maxsize=1024)
-def fold(name: str) -> str:
-    """One spelling of a state type: case does not count, `-`, `_` and blanks are equal (FLOW_LANGUAGE §2)."""
-    return name.strip().lower().replace("-", "_").replace(" ", "_")
-
-
-def fold_source(name: str) -> str:
-    """One spelling of a listener type: `rss-listener`, `RSSListener` and `rss` are one (FLOW_LANGUAGE §5.1)."""
-    bare = name.lower().replace("-", "").replace("_", "").replace(" ", "")
-    return bare.removesuffix("listener") or bare
 
 
 CONTROL_NAMES: Mapping[str, StateType] = MappingProxyType(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.errors import InputInvalid, RunNotFound
-from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus, StepFinished, StepStatus
+from intellyhub_engine.journal.records import Entry, RunHistory, RunStart, RunStatus, StepFinished, StepStatus
 from intellyhub_engine.machine.hiding import hide_entry, hide_start
 from intellyhub_engine.machine.identity import attempt_key, is_repeat, make_child_id
 from intellyhub_engine.machine.recovery import fold, prefix
@@ -55,7 +55,8 @@ def copy(
         raise InputInvalid(f"the run {history.start.run_id} has {steps} steps: there is no step {seq} to begin at")
     if missing := [name for name in (state, *place.loops) if name not in program]:
         raise InputInvalid(f"the flow {program.name!r} has no state {missing[0]!r}, where the run stood")
-    made = begin(
+    copied = edited(kept, variables) if kept else []
+    return begin(
         host,
         journal,
         replace(
@@ -69,19 +70,22 @@ def copy(
             copied_from=(history.start.run_id, seq),
         ),
         lease_seconds=host.lease_seconds if parent_id is None else 0,
+        entries=[hide_entry(entry, host.secrets, program.name) for entry in copied],
     )
-    if made.entries or not kept:
-        return made
-    entries = [hide_entry(entry, host.secrets, program.name) for entry in edited(kept, variables)]
-    journal.record(run_id, entries, owner=host.owner, durable=True)
-    return replace(made, entries=tuple(entries))
 
 
-def begin(host: Host, journal: Journal, first: RunStart, *, lease_seconds: float | None = None) -> RunHistory:
-    """Make the run durable, or find it; what the caller gave holds no secret there."""
+def begin(
+    host: Host,
+    journal: Journal,
+    first: RunStart,
+    *,
+    lease_seconds: float | None = None,
+    entries: Sequence[Entry] = (),
+) -> RunHistory:
+    """Make the run durable with what it begins with, or find it; what the caller gave holds no secret there."""
     hidden = hide_start(first, host.secrets)
     lease = host.lease_seconds if lease_seconds is None else lease_seconds
-    return journal.begin(hidden, owner=host.owner, lease_seconds=lease)
+    return journal.begin(hidden, owner=host.owner, lease_seconds=lease, entries=entries)
 
 
 def earlier_child(journal: Journal, parent: RunStart, seq: int, key: str) -> RunHistory | None:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from intellyhub_engine.journal.journal import Journal
     from intellyhub_engine.language.compile import Program
 
-__all__ = ["Host"]
+__all__ = ["OURS", "Host"]
+
+OURS = ("INTELLYHUB_", "K_", "KUBERNETES_", "LISTEN_")
+"""Beginnings of names in the environment that tell a worker and its container what to do: no flow's business."""
 
 
 def wait_in_place(seconds: float, cancelled: threading.Event) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.errors import RunNotFound
 from intellyhub_engine.events import Event
-from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus, StepFinished
+from intellyhub_engine.journal.records import Entry, RunHistory, RunStart, RunStatus, StepFinished
 from intellyhub_engine.machine.delivery import root_of
 from intellyhub_engine.machine.host import Host
 from intellyhub_engine.machine.masking import mask
@@ -136,9 +136,9 @@ class Announcing:
         self._journal = journal
         self._begun = begun
 
-    def begin(self, start: RunStart, *, owner: str, lease_seconds: float) -> RunHistory:
+    def begin(self, start: RunStart, *, owner: str, lease_seconds: float, entries: Sequence[Entry] = ()) -> RunHistory:
         """As the journal's own; then says the id of the event's own run."""
-        history = self._journal.begin(start, owner=owner, lease_seconds=lease_seconds)
+        history = self._journal.begin(start, owner=owner, lease_seconds=lease_seconds, entries=entries)
         if start.parent_id is None and history.status is RunStatus.RUNNING:
             self._begun(history.start.run_id)
         return history

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.machine.host import OURS
 from intellyhub_engine.machine.masking import sounds_secret
 from intellyhub_engine.serving.settings import Settings
 
 __all__ = ["Surroundings", "make_surroundings"]
-
-OURS = ("INTELLYHUB_", "K_", "KUBERNETES_", "LISTEN_")
-"""Beginnings of what the worker and its container are told, which is no flow's business."""
 
 MAX_SECRET_BYTES = 1 << 20
 

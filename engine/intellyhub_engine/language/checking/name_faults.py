@@ -5,10 +5,11 @@ from __future__ import annotations
 import keyword
 from collections.abc import Iterator
 
+from intellyhub_engine.catalogue.names import fold
 from intellyhub_engine.language.checking.graph_faults import place
 from intellyhub_engine.language.model import Flow, State
 from intellyhub_engine.language.problems import Position, Problem, ProblemCode
-from intellyhub_engine.language.spelling import did_you_mean, fold
+from intellyhub_engine.language.spelling import did_you_mean
 
 __all__ = ["find_name_faults"]
 

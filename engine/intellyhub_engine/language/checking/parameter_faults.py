@@ -8,13 +8,14 @@ from typing import Any
 
 from intellyhub_engine.catalogue.control import CONTROL
 from intellyhub_engine.catalogue.manifest import Catalogue, Parameter, StateType
+from intellyhub_engine.catalogue.names import fold
 from intellyhub_engine.language.checking.graph_faults import place
 from intellyhub_engine.language.model import Flow, Listener, State
 from intellyhub_engine.language.parsing.bodies import COMMENT_KEYS, COMMON_KEYS
 from intellyhub_engine.language.parsing.findings import kind_of
 from intellyhub_engine.language.parsing.listeners import LISTENER_PLACE
 from intellyhub_engine.language.problems import Position, Problem, ProblemCode, Severity
-from intellyhub_engine.language.spelling import did_you_mean, find_source_type, find_state_type, fold
+from intellyhub_engine.language.spelling import did_you_mean, find_source_type, find_state_type
 
 __all__ = ["find_parameter_faults", "fits", "is_dynamic"]
 

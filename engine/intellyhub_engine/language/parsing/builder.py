@@ -7,6 +7,7 @@ from typing import Any
 
 from intellyhub_engine.catalogue.control import CONTROL, LISTENER_STATE
 from intellyhub_engine.catalogue.manifest import Catalogue, StateType
+from intellyhub_engine.catalogue.names import fold
 from intellyhub_engine.language.model import CONTINUE, State
 from intellyhub_engine.language.parsing.bodies import Body
 from intellyhub_engine.language.parsing.dialects import DIALECTS
@@ -16,7 +17,7 @@ from intellyhub_engine.language.parsing.places import Place
 from intellyhub_engine.language.parsing.regions import Region
 from intellyhub_engine.language.problems import Position, ProblemCode
 from intellyhub_engine.language.reading.document import Document
-from intellyhub_engine.language.spelling import find_state_type, fold
+from intellyhub_engine.language.spelling import find_state_type
 
 __all__ = ["Builder", "start_of"]
 

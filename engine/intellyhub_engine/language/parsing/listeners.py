@@ -7,12 +7,13 @@ from typing import Any
 
 from intellyhub_engine.catalogue.control import LISTENER_STATE
 from intellyhub_engine.catalogue.manifest import Catalogue, SourceType
+from intellyhub_engine.catalogue.names import fold_source
 from intellyhub_engine.language.model import Listener
 from intellyhub_engine.language.parsing.bodies import COMMON_KEYS, Body
 from intellyhub_engine.language.parsing.findings import Findings
 from intellyhub_engine.language.parsing.places import Place
 from intellyhub_engine.language.problems import ProblemCode
-from intellyhub_engine.language.spelling import find_source_type, fold_source
+from intellyhub_engine.language.spelling import find_source_type
 
 __all__ = ["LISTENER_PLACE", "Donation", "normalise_listener_state", "read_listener"]
 

@@ -4,7 +4,8 @@ import pytest
 
 from intellyhub_engine.catalogue.control import CONTROL
 from intellyhub_engine.catalogue.manifest import Catalogue, Syntax
-from intellyhub_engine.language.spelling import find_state_type, fold
+from intellyhub_engine.catalogue.names import fold
+from intellyhub_engine.language.spelling import find_state_type
 
 NAMES = {"if", "switch", "loop", "parallel", "wait", "call", "emit", "set", "assert", "end", "listener-state"}
 

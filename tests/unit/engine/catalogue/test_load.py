@@ -4,16 +4,9 @@ import json
 
 import pytest
 
-from intellyhub_engine.catalogue.load import (
-    Row,
-    combine,
-    load_source,
-    load_state,
-    make_catalogue,
-    normalise_source,
-    normalise_state,
-)
+from intellyhub_engine.catalogue.load import Row, combine, load_source, load_state, make_catalogue
 from intellyhub_engine.catalogue.manifest import Syntax
+from intellyhub_engine.catalogue.names import fold, fold_source
 from intellyhub_engine.errors import InputInvalid
 
 STATE = {
@@ -126,9 +119,9 @@ def test_of_joined_catalogues_the_first_that_has_a_type_answers(tmp_path):
 
 @pytest.mark.parametrize("spelling", ["telegram-bot", "Telegram_Bot", " telegram bot "])
 def test_spellings_of_a_state_type_are_one(spelling):
-    assert normalise_state(spelling) == "telegram_bot"
+    assert fold(spelling) == "telegram_bot"
 
 
 @pytest.mark.parametrize("spelling", ["rss", "rsslistener", "RSS-Listener", "rss_listener"])
 def test_spellings_of_a_listener_are_one(spelling):
-    assert normalise_source(spelling) == "rss"
+    assert fold_source(spelling) == "rss"

@@ -53,8 +53,8 @@ def suspended(seq=1, *, until_ns=None, event_filter=None, approval=None):
 ALICE, BOB = "alice", "bob"
 
 
-def begin(journal, run_id="run-1", *, owner=ALICE, lease_seconds=30, **facts):
-    return journal.begin(make_start(run_id, **facts), owner=owner, lease_seconds=lease_seconds)
+def begin(journal, run_id="run-1", *, owner=ALICE, lease_seconds=30, entries=(), **facts):
+    return journal.begin(make_start(run_id, **facts), owner=owner, lease_seconds=lease_seconds, entries=entries)
 
 
 def record(journal, *entries, run_id="run-1", owner=ALICE, durable=True):

@@ -39,6 +39,18 @@ def test_entries_come_back_in_the_order_they_were_recorded(journal):
     assert kinds == ["StepStarted", "StepFinished", "Logged", "StepStarted", "StepFinished", "RunFinished"]
 
 
+def test_a_run_may_begin_with_entries_and_goes_on_behind_them(journal):
+    entries = (step_finished(1), step_finished(2))
+    assert begin(journal, entries=entries).entries == entries
+    record(journal, step_started(3))
+    assert [entry.seq for entry in journal.history("run-1").entries] == [1, 2, 3]
+
+
+def test_entries_to_begin_with_are_not_added_to_a_run_that_is_found(journal):
+    begin(journal, lease_seconds=0, entries=[step_finished(1)])
+    assert begin(journal, entries=[step_finished(1), step_finished(2)]).entries == (step_finished(1),)
+
+
 def test_entries_that_were_not_durable_come_before_the_durable_ones_that_follow(journal):
     begin(journal)
     record(journal, step_finished(1), durable=False)

@@ -1,6 +1,7 @@
 """Names as authors spell them, and the names they may have meant."""
 
-from intellyhub_engine.language.spelling import did_you_mean, find_source_type, find_state_type, fold_source, nearest
+from intellyhub_engine.catalogue.names import fold_source
+from intellyhub_engine.language.spelling import did_you_mean, find_source_type, find_state_type, nearest
 from tests.unit.engine.language.small import CATALOGUE
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from intellyhub_engine.errors import InputInvalid, RetryableError
 from intellyhub_engine.events import Event
+from intellyhub_engine.journal.memory import MemoryJournal
 from intellyhub_engine.journal.records import RunStatus
 from intellyhub_engine.language.model import CONTINUE, Retry
 from intellyhub_engine.machine.run import fork, replay, resume, start
@@ -209,3 +210,39 @@ def test_a_fork_within_a_loop_goes_on_with_that_pass():
     assert path_of(forked) == ["each", "body", "each", "body", "each", "body", "each", "end"]
     assert [step.scope["item"] for step in world.effects.steps[3:4]] == ["c"]
     assert len(world.effects.done) == 5
+
+
+class Dying(MemoryJournal):
+    """A journal whose process dies when it has written `lives` times."""
+
+    lives = 10**9
+
+    def survive(self):
+        if self.lives == 0:
+            raise SystemExit("died")
+        self.lives -= 1
+
+    def begin(self, *arguments, **settings):
+        self.survive()
+        return super().begin(*arguments, **settings)
+
+    def record(self, *arguments, **settings):
+        self.survive()
+        super().record(*arguments, **settings)
+
+
+@pytest.mark.parametrize("lives", [1, 2])
+def test_a_fork_whose_process_died_begins_at_its_step_whoever_resumes_it(lives):
+    done = []
+    journal = Dying()
+    world = World(lambda parameters, step: done.append(step.state), journal=journal, lease_seconds=0)
+    program = world.program(state("a", "do", "b"), state("b", "do", "c"), state("c", "do", "end"))
+    first = start(program, world.host)
+    del done[:]
+    journal.lives = lives
+    with pytest.raises(SystemExit):
+        fork(program, world.host, first.run_id, 3, variables={"x": 1})
+    journal.lives = 10**9
+    copied = next(run.run_id for run in journal.runs() if run.copied_from)
+    result = resume(program, world.host, copied)
+    assert (result.status, result.variables["x"], set(done)) == (RunStatus.SUCCEEDED, 1, {"c"})
