@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 UV_VERSION = "0.13.9"
 # In this order: each takes the versions of the one before it as constraints.
-NAMES = ("requirements", "requirements-engine", "requirements-test", "requirements-bench")
+NAMES = ("requirements", "requirements-engine", "requirements-node", "requirements-test", "requirements-bench")
 OURS = ("intellyhub-engine", "intellyhub-functions", "intellyhub-knative", "intellyhub-control-plane")
 
 

@@ -9,6 +9,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE_FOLDERS = ("engine", "functions", "knative", "control-plane")
 CODE_FOLDERS = (*PACKAGE_FOLDERS, "scripts", "tests")
 LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-bench.lock")
+"""Each contains the one before it."""
+NODE_LOCK = "requirements-node.lock"
+"""Stands alone: Node.js, for machines without."""
 
 
 def modules() -> Iterator[Path]:

@@ -3,7 +3,7 @@
 import re
 import tomllib
 
-from tests.conventions.house import LOCKS, PACKAGE_FOLDERS, text
+from tests.conventions.house import LOCKS, NODE_LOCK, PACKAGE_FOLDERS, text
 
 PAGE = "docs/dependencies.md"
 
@@ -18,7 +18,7 @@ def test_the_dependencies_page_names_no_library_that_is_not_used():
 
 def direct_dependencies():
     """Return the names that the packages and the lock inputs ask for, without our own."""
-    wanted = [line for lock in LOCKS for line in text(lock.replace(".lock", ".in")).splitlines()]
+    wanted = [line for lock in (*LOCKS, NODE_LOCK) for line in text(lock.replace(".lock", ".in")).splitlines()]
     for folder in PACKAGE_FOLDERS:
         project = tomllib.loads(text(f"{folder}/pyproject.toml"))["project"]
         wanted += project["dependencies"]

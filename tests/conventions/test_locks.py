@@ -4,17 +4,17 @@ import re
 
 import pytest
 
-from tests.conventions.house import LOCKS, text
+from tests.conventions.house import LOCKS, NODE_LOCK, text
 
 ADDRESS = re.compile(r"\w://|--(?:extra-)?index-url|--find-links|--trusted-host| @ |(?:^|\s)-e |(?:^|[\s=])/\w")
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, NODE_LOCK])
 def test_a_lock_holds_no_address_and_no_path(lock):
     assert [line for line in text(lock).splitlines() if ADDRESS.search(line)] == []
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, NODE_LOCK])
 def test_every_requirement_of_a_lock_is_exact_and_hashed(lock):
     found = requirements(lock)
     assert found
