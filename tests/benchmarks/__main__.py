@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks.bench import ROOT, Bench
-from tests.benchmarks.facts import find_versions, make_facts
+from tests.benchmarks.facts import find_npm_versions, find_versions, make_facts
 from tests.benchmarks.page import make_page, make_summary
 from tests.benchmarks.row import Row
 from tests.benchmarks.table import make_faults, print_table
@@ -41,7 +41,8 @@ def main(arguments: Sequence[str]) -> int:
     page = options.page or (PAGE if options.only == TOPICS and not options.quick else None)
     if page is not None:
         date = datetime.now(UTC).date().isoformat()
-        page.write_text(make_page(rows, facts=facts, versions=find_versions(), date=date, minutes=minutes))
+        versions = find_versions() | find_npm_versions()
+        page.write_text(make_page(rows, facts=facts, versions=versions, date=date, minutes=minutes))
         print(f"written: {page.relative_to(ROOT) if page.is_relative_to(ROOT) else page}")
     return 0
 

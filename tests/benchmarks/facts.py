@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
@@ -12,8 +13,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["PEERS", "find_cpu_model", "find_filesystem", "find_versions", "make_facts"]
+__all__ = ["PEERS", "find_cpu_model", "find_filesystem", "find_npm_versions", "find_versions", "make_facts"]
 
+NODE_PEERS = Path(__file__).with_name("peers") / "node"
 QUIET = 0.25
 """Runnable processes per core up to which a machine counts as quiet."""
 
@@ -64,6 +66,12 @@ def find_versions(names: Iterable[str] = PEERS) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return versions
+
+
+def find_npm_versions() -> dict[str, str]:
+    """The versions that the peers from npm are locked to."""
+    wanted: dict[str, str] = json.loads((NODE_PEERS / "package.json").read_text())["dependencies"]
+    return wanted
 
 
 def find_cpu_model(cpuinfo: str) -> str:

@@ -15,6 +15,7 @@ from tests.benchmarks import child
 from tests.benchmarks.bench import FLOWS, PEERS, ROOT
 from tests.benchmarks.child import Child, find_free_port
 from tests.benchmarks.load import exchange, make_request
+from tests.benchmarks.npm_peers import find_npm_peers
 from tests.benchmarks.peers.order import EXPECTED, ORDER
 
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "make_framework",
     "make_lean",
     "make_node",
+    "make_node_red",
     "make_our_framework",
+    "make_restate",
     "make_worker",
     "running",
 ]
@@ -143,4 +146,25 @@ def make_dbos(database: Path, threads: int) -> Server:
         command=lambda port: [FRAMEWORK, "--source", source, "--target", "touch_five", "--host", "127.0.0.1"],
         environment={"INTELLYHUB_BENCH_DATABASE": str(database), "THREADS": str(threads)},
         expected={"touched": 10},
+    )
+
+
+def make_restate(folder: Path) -> Server:
+    """A Restate server with one service of five steps. Raises RuntimeError where npm cannot bring it."""
+    modules = find_npm_peers()
+    return Server(
+        command=lambda port: [sys.executable, "-m", "tests.benchmarks.peers.restate", str(modules)],
+        environment={"INTELLYHUB_BENCH_DATABASE": str(folder)},
+        expected={"touched": 5},
+        request=make_request(b"{}", path="/flow/run"),
+    )
+
+
+def make_node_red(folder: Path) -> Server:
+    """Node-RED with one flow that answers. Raises RuntimeError where npm cannot bring it."""
+    modules = find_npm_peers()
+    command = ["node", str(modules / "node_modules" / "node-red" / "red.js"), "--userDir", str(folder)]
+    return Server(
+        command=lambda port: [*command, "--port", str(port), str(modules / "node_red_flow.json")],
+        expected=CONSTANT,
     )
