@@ -3,6 +3,7 @@
 EngineError
 ├── FlowInvalid                 the flow text cannot run; carries every problem found
 ├── InputInvalid                an event file, a flag or a setting cannot be used
+│   └── OtherVersion            the run began on another version of the flow
 ├── ExpressionInvalid           a template, condition, shell line or block does not compile; knows the column
 ├── StepFailed                  what a state function raises
 │   ├── RetryableError          may succeed later: retried, then 503 so that the broker redelivers
@@ -36,6 +37,7 @@ __all__ = [
     "JournalFull",
     "JournalUnwritable",
     "LeaseLost",
+    "OtherVersion",
     "PermanentError",
     "RetryableError",
     "RunNotFound",
@@ -60,6 +62,14 @@ class FlowInvalid(EngineError):
 
 class InputInvalid(EngineError):
     """Something the caller handed in cannot be used; the message names it and the remedy."""
+
+
+class OtherVersion(InputInvalid):
+    """The run began on another version of the flow: only that one may go on with it. `version` is its digest."""
+
+    def __init__(self, message: str, *, version: str) -> None:
+        self.version = version
+        super().__init__(message)
 
 
 class ExpressionInvalid(EngineError):

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.blocks import channel, walls
 from intellyhub_engine.blocks.limits import Limits, make_environment
@@ -25,10 +25,17 @@ from intellyhub_engine.catalogue.installed import VARIABLE
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled, StepTimedOut
 from intellyhub_engine.language.values.values import MAX_BYTES
 from intellyhub_engine.machine.step import Step
+from intellyhub_engine.walls import orders
+
+if TYPE_CHECKING:
+    from intellyhub_engine.blocks.forking import ForkedHost
 
 __all__ = ["Blocks", "Program", "blocks_of"]
 
-HOST = "import sys; sys.path.extend({path!r}); from intellyhub_engine.blocks.host import main; main({descriptor})"
+HOST = (
+    "import sys; sys.path.extend({path!r}); from intellyhub_engine.walls import orders; orders.gate = {gate!r};"
+    " from intellyhub_engine.blocks.host import main; main({descriptor})"
+)
 
 
 CLOSE_SECONDS = 5.0
@@ -48,17 +55,18 @@ class Program:
 class Blocks:
     """The host process and the jobs it runs. Thread-safe; the process starts with the first job and again when it died.
 
-    Use it as a context manager, or call `close`.
+    Use it as a context manager, or call `close`. `host` is a host process that lives already (`forking.fork_host`).
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, *, host: tuple[socket.socket, ForkedHost] | None = None) -> None:
         self.limits = limits or Limits()
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._control: socket.socket | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0
-        self._inherited: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None
+        self._process: subprocess.Popen[bytes] | ForkedHost | None
+        self._control, self._process = host or (None, None)
+        self._owner = os.getpid()
+        self._inherited: subprocess.Popen[bytes] | ForkedHost | None = None
 
     def __enter__(self) -> Blocks:
         return self
@@ -176,7 +184,7 @@ def spawn(descriptor: int) -> subprocess.Popen[bytes]:
     walls.hide_from_equals()
     path = [entry for entry in sys.path if entry]
     catalogue = {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
-    code = HOST.format(path=path, descriptor=descriptor)
+    code = HOST.format(path=path, descriptor=descriptor, gate=orders.gate)
     return subprocess.Popen(
         [sys.executable, "-I", "-c", code],
         pass_fds=[descriptor],

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from intellyhub_engine.blocks import channel, walls
 from intellyhub_engine.blocks.limits import Limits
 
-__all__ = ["import_early", "run"]
+__all__ = ["close_gate", "import_early", "run"]
 
 EARLY = ("datetime", "json", "math", "random", "re", "time", "intellyhub_engine.blocks.python")
 """What blocks use most; imported before any fork, so that a child starts with it."""
@@ -36,6 +36,20 @@ def run(job: int, output: int, errors: int, highest: int) -> NoReturn:
             code = 0
     finally:
         os._exit(code)
+
+
+def close_gate(door: socket.socket) -> None:
+    """From here on, connect only where the host lets us, which is given what it must listen to. Else nothing runs."""
+    from intellyhub_engine.walls import gate
+
+    try:
+        listener = gate.close_behind()
+        socket.send_fds(door, [b"L"], [listener])
+        os.close(listener)
+        door.close()
+    except OSError as fault:
+        os.write(2, f"a block cannot be closed in: {fault}\n".encode())
+        os._exit(1)
 
 
 def work(request: dict[str, Any], worker: socket.socket) -> None:

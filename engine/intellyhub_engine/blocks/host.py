@@ -14,10 +14,14 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from intellyhub_engine.blocks import channel, child
 from intellyhub_engine.blocks.walls import adopt_orphans, forbid_new_privileges, hide_from_equals
+from intellyhub_engine.walls import orders
+
+if TYPE_CHECKING:
+    from intellyhub_engine.blocks.doors import Doors
 
 __all__ = ["main"]
 
@@ -25,18 +29,25 @@ __all__ = ["main"]
 class Host:
     """The children that run now: process id -> (job number, the pipe on which its end is reported)."""
 
-    def __init__(self, control: socket.socket, wakers: tuple[int, int]) -> None:
+    def __init__(self, control: socket.socket, wakers: tuple[int, int], doors: Doors | None = None) -> None:
         self.control = control
+        self.doors = doors
         self.own = (control.fileno(), *wakers)
         self.children: dict[int, tuple[int, int]] = {}
 
     def start(self, job: int, descriptors: list[int]) -> None:
         """Fork a child for a job; the child does not return from here."""
         socket_end, output, errors, status = descriptors
+        door = self.doors.open() if self.doors else None
         pid = os.fork()
         if pid == 0:
-            open_here = (*self.own, *descriptors, *(report for _, report in self.children.values()))
+            open_here = [*self.own, *descriptors, *(report for _, report in self.children.values())]
+            if self.doors and door:
+                open_here += self.doors.open_descriptors()
+                child.close_gate(door)
             child.run(socket_end, output, errors, max(open_here))
+        if door:
+            door.close()
         for descriptor in (socket_end, output, errors):
             os.close(descriptor)
         self.children[pid] = (job, status)
@@ -49,6 +60,8 @@ class Host:
 
     def reap(self) -> None:
         """Report every child that has ended, after killing what it left behind in its group."""
+        if self.doors:
+            self.doors.reap()
         for pid in list(self.children):
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
@@ -62,7 +75,10 @@ class Host:
 
     def end_strays(self) -> None:
         """Kill what children of ended jobs left outside their groups: it has become ours, see `adopt_orphans`."""
+        connecting = self.doors.connecting if self.doors else ()
         for pid in find_children():
+            if pid in connecting:
+                continue
             with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
                 if pid in self.children or os.getsid(pid) in self.children:
                     continue
@@ -100,12 +116,14 @@ def main(descriptor: int) -> NoReturn:
     child.import_early()
     gc.collect()
     gc.freeze()
-    host = Host(control, (wake, waker))
     poll = select.poll()
+    host = Host(control, (wake, waker), make_doors(poll))
     poll.register(descriptor, select.POLLIN)
     poll.register(wake, select.POLLIN)
     while True:
-        ready = {ready_descriptor for ready_descriptor, _ in poll.poll()}
+        ready = dict(poll.poll())
+        if host.doors:
+            host.doors.attend(ready)
         if wake in ready:
             os.read(wake, 4096)
             host.reap()
@@ -114,6 +132,15 @@ def main(descriptor: int) -> NoReturn:
     for pid in host.children:
         kill_group(pid)
     os._exit(0)
+
+
+def make_doors(poll: select.poll) -> Doors | None:
+    """What connections go through, where `enclose` wants that."""
+    if orders.gate is None:
+        return None
+    from intellyhub_engine.blocks.doors import Doors
+
+    return Doors(poll, orders.gate or None)
 
 
 def obey(host: Host) -> bool:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "ENTRY_POINTS", "LazyGroup"]
 
 ENTRY_POINTS = "intellyhub.commands"
-"""Entry point group through which other distributions add commands: name -> `module:click_command`."""
+"""Entry point group through which other distributions add commands: name -> `package.module:click_command`. The package
+may have a mapping `SUMMARIES` of name -> line in `intellyhub --help`; it is imported for that, its modules are not."""
 
 
 class Command(NamedTuple):
@@ -48,7 +49,7 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when they are called; help and completion need none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*COMMANDS, *sorted(entry_points())]
+        return list(summaries())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
@@ -70,15 +71,13 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [(name, command.summary) for name, command in COMMANDS.items()]
-        rows += [(name, f"From {distribution_of(entry)}.") for name, entry in sorted(entry_points().items())]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl(list(summaries().items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
-        summaries = {name: command.summary for name, command in COMMANDS.items()}
-        items = [CompletionItem(name, help=summaries.get(name)) for name in names]
+        lines = summaries()
+        items = [CompletionItem(name, help=lines.get(name)) for name in names]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
@@ -87,6 +86,28 @@ def entry_points() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points as find
 
     return {entry.name: entry for entry in find(group=ENTRY_POINTS) if entry.name not in COMMANDS}
+
+
+def summaries() -> dict[str, str]:
+    """Every command's line: ours, then those of each distribution in the order of its own table."""
+    lines = {name: command.summary for name, command in COMMANDS.items()}
+    added = entry_points()
+    for entry in added.values():
+        table = summaries_beside(entry)
+        for name in [*table, entry.name]:
+            if name in added and name not in lines:
+                lines[name] = table.get(name) or f"From {distribution_of(added[name])}."
+    return lines
+
+
+def summaries_beside(entry: EntryPoint) -> Mapping[str, str]:
+    """The table of the package that an entry point's module is in; empty where it has none."""
+    package = entry.module.rpartition(".")[0]
+    try:
+        table = getattr(import_module(package), "SUMMARIES", {}) if package else {}
+    except ImportError:
+        return {}
+    return table if isinstance(table, Mapping) else {}
 
 
 def distribution_of(entry: EntryPoint) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["Exit"]
+from intellyhub_engine.errors import EngineError
+
+__all__ = ["CommandFailed", "Exit"]
 
 
 class Exit(IntEnum):
@@ -17,7 +19,16 @@ class Exit(IntEnum):
     UNWRITABLE = 73  # the journal or a file cannot be created or written
     DISK_FULL = 74  # no room on the disk
     WAITING = 75  # the run is suspended and goes on later
+    NOT_ALLOWED = 77  # not logged in to a platform, or not allowed to do this there
     CANCELLED = 130  # the run was cancelled, for example with Ctrl-C
+
+
+class CommandFailed(EngineError):
+    """A command cannot go on; `code` is what it exits with. For commands of other distributions too."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        self.code = code
+        super().__init__(message)
 
 
 EXIT_HELP = """\b

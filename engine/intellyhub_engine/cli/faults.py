@@ -11,7 +11,7 @@ from typing import NamedTuple
 import click
 
 from intellyhub_engine.cli.diagnostics import FlowRefused, count_problems
-from intellyhub_engine.cli.exits import Exit
+from intellyhub_engine.cli.exits import CommandFailed, Exit
 from intellyhub_engine.errors import (
     EngineError,
     FlowInvalid,
@@ -104,6 +104,11 @@ def system(error: BaseException) -> Fault:
     return Fault(reason, Exit.INVALID)
 
 
+def failed(error: BaseException) -> Fault:
+    assert isinstance(error, CommandFailed)
+    return Fault(str(error), error.code)
+
+
 def ends_with(code: Exit, remedy: str = "") -> Callable[[BaseException], Fault]:
     """An explanation that is the error's own text and a remedy."""
     return lambda error: Fault(f"{error}\n{remedy}" if remedy else str(error), code)
@@ -113,6 +118,7 @@ FAMILIES: tuple[tuple[type[BaseException], Callable[[BaseException], Fault]], ..
     (click.exceptions.Abort, ends_with(Exit.CANCELLED, "cancelled")),
     (click.ClickException, usage),
     (KeyboardInterrupt, ends_with(Exit.CANCELLED, "cancelled")),
+    (CommandFailed, failed),
     (FlowRefused, refused),
     (FlowInvalid, ends_with(Exit.INVALID)),
     (InputInvalid, ends_with(Exit.INVALID)),

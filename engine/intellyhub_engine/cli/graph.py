@@ -32,8 +32,8 @@ def command(session: Session, flow: str, kind: str | None, output: str | None) -
       intellyhub graph flow.yaml -o flow.svg         a picture
     """
     from intellyhub_engine.catalogue.installed import installed
-    from intellyhub_engine.cli.drawing.diagram import make_diagram
     from intellyhub_engine.cli.programs import load_file
+    from intellyhub_engine.language.diagram import make_diagram
 
     diagram = make_diagram(load_file(flow, installed()).flow)
     if kind == "svg" or (kind is None and output is not None and output.endswith(".svg")):

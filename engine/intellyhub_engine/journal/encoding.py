@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from intellyhub_engine.errors import ValueRefused
+from intellyhub_engine.errors import InputInvalid, ValueRefused
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.leases import LAST_NS
 from intellyhub_engine.journal.records import (
@@ -30,12 +30,16 @@ from intellyhub_engine.language.values.values import decode, encode, wrap
 
 __all__ = [
     "MAX_ENTRY_BYTES",
+    "decode_event",
     "decode_filter",
     "decode_record",
     "decode_start",
     "encode_entries",
+    "encode_event",
     "encode_filter",
     "encode_start",
+    "inspect_record",
+    "refuse_broken_text",
     "whole",
 ]
 
@@ -49,6 +53,8 @@ _KINDS: Mapping[str, type[Entry]] = {
     "suspended": RunSuspended,
     "ended": RunFinished,
 }
+_LENGTHS = {name: 1 + len(kind._fields) for name, kind in _KINDS.items()}
+_CLOSING = frozenset({"suspended", "ended"})
 Keep = Callable[[Any], Any]
 """How a value of the flow is written: `_light` or `_exact`."""
 
@@ -70,7 +76,7 @@ def encode_entries(entries: Sequence[Entry], max_entry_bytes: int = MAX_ENTRY_BY
     return body.decode()
 
 
-def decode_record(body: str) -> list[Entry]:
+def decode_record(body: str | bytes) -> list[Entry]:
     """The entries of one record. Values of classes a function brings come without their class (`values.revive`)."""
     return [_decode_entry(fields) for fields in orjson.loads(body)]
 
@@ -87,10 +93,42 @@ def encode_start(start: RunStart, max_entry_bytes: int = MAX_ENTRY_BYTES) -> str
     return body.decode()
 
 
-def decode_start(body: str) -> tuple[Event | None, dict[str, Any], str | None]:
+def inspect_record(body: bytes) -> tuple[int, RunFinished | RunSuspended | None, str | None]:
+    """What a writer must know of entries that someone else encoded: the last step they speak of, the last entry where
+    it ends the lease, and what that one waits for, encoded. Raises `InputInvalid` for what is no record's body."""
+    try:
+        entries = orjson.loads(body)
+        if type(entries) is not list:
+            raise InputInvalid("a record is a list of entries")
+        for fields in entries:
+            if len(fields) != _LENGTHS[fields[0]]:
+                raise InputInvalid(f"an entry of kind {fields[0]!r} has {len(fields)} fields")
+        seq = max([int(fields[1]) for fields in entries if fields[0] != "ended"], default=0)
+        closing = _decode_entry(entries[-1]) if entries and entries[-1][0] in _CLOSING else None
+    except (ValueError, TypeError, KeyError, IndexError) as fault:
+        raise InputInvalid("this is not a record of a run as the journal keeps it") from fault
+    if not isinstance(closing, RunSuspended):
+        return seq, closing, None  # type: ignore[return-value]
+    return seq, closing, encode_filter(closing.event_filter) if closing.event_filter is not None else None
+
+
+def decode_start(body: str | bytes) -> tuple[Event | None, dict[str, Any], str | None]:
     """Event, variables and first state of a run."""
     _, event, variables, state = orjson.loads(body)[0]
     return event and _event(event), _values(variables), state
+
+
+def encode_event(event: Event, max_bytes: int = MAX_ENTRY_BYTES) -> str:
+    """An event by itself. Raises `ValueRefused` above `max_bytes`."""
+    body = orjson.dumps(_repaired(_event_fields(event, _exact)))
+    if len(body) > max_bytes:
+        raise ValueRefused(f"the event takes {len(body):,} bytes; up to {max_bytes:,} are kept")
+    return body.decode()
+
+
+def decode_event(body: str | bytes) -> Event:
+    """The event that `encode_event` wrote."""
+    return _event(orjson.loads(body))
 
 
 def encode_filter(event_filter: Mapping[str, Any]) -> str:
@@ -101,6 +139,16 @@ def encode_filter(event_filter: Mapping[str, Any]) -> str:
 def decode_filter(encoded: str) -> dict[str, Any]:
     """What a suspended run waits for."""
     return _values(orjson.loads(encoded))
+
+
+def refuse_broken_text(start: RunStart) -> None:
+    """Raise `InputInvalid` for half a surrogate pair, as an event's JSON can have: columns hold whole characters."""
+    event = (start.event.source, start.event.id) if start.event else ()
+    for text in (start.run_id, start.flow, start.version, *event):
+        try:
+            text.encode()
+        except UnicodeEncodeError as fault:
+            raise InputInvalid(f"{text!r} holds half of a surrogate pair; write it as UTF-8") from fault
 
 
 def whole(text: str | None) -> str | None:

@@ -10,16 +10,17 @@ from intellyhub_engine.journal.leases import lease_end, refuse_living_lease, ref
 from intellyhub_engine.journal.queries import find_run, read_history
 from intellyhub_engine.journal.records import RunFinished, RunHistory, RunStart, RunStatus
 
-__all__ = ["begin_run", "cancel_run", "claim_run", "release_run", "renew_run"]
+__all__ = ["begin_run", "cancel_run", "claim_run", "enter_run", "hold_run", "release_run", "renew_run"]
 
 _OPEN = (RunStatus.RUNNING, RunStatus.WAITING)
 
 _INSERT_RUN = """
 INSERT INTO run (run_id, parent_id, flow, version, event_source, event_id, copied_run, copied_seq, status, started_ns,
-    owner, lease_until_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?)
+    owner, lease_until_ns, hold) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?)
 """
 _INSERT_START = "INSERT INTO record (run, seq, body) VALUES (?, 0, ?)"
-_HOLD = "UPDATE run SET owner = ?, lease_until_ns = ? WHERE run_id = ?"
+_HOLD = "UPDATE run SET owner = ?, lease_until_ns = ?, hold = ? WHERE run_id = ?"
+_RENEW = "UPDATE run SET lease_until_ns = ? WHERE run_id = ?"
 _CANCEL = """
 UPDATE run SET status = 'cancelled', finished_ns = ?, cancel_requested = 1, wake_ns = NULL, event_type = NULL,
     event_filter = NULL, owner = NULL, lease_until_ns = NULL WHERE run_id = ?
@@ -40,17 +41,37 @@ def begin_run(
 ) -> RunHistory:
     """Insert the run, with the highest sequence number and the text of the entries it begins with; or find the one with
     its id or key and hold it where that is allowed."""
+    run_id, is_new = enter_run(
+        connection, start, body, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds, copied=copied
+    )
+    if is_new and copied is None:
+        return RunHistory(start=start, entries=(), status=RunStatus.RUNNING)
+    return read_history(connection, run_id)
+
+
+def enter_run(
+    connection: sqlite3.Connection,
+    start: RunStart,
+    body: str,
+    *,
+    owner: str,
+    now_ns: int,
+    lease_seconds: float,
+    copied: tuple[int, str] | None = None,
+    mark: int | None = None,
+) -> tuple[str, bool]:
+    """As `begin_run`, without its history: the run's id, and whether it was made now. `mark` is the request's: who asks
+    again with the same one gets the hold it has got."""
     found = find_run(connection, start)
     if found is None:
-        _insert_run(connection, start, body, owner, lease_end(now_ns, lease_seconds))
-        if copied is None:
-            return RunHistory(start=start, entries=(), status=RunStatus.RUNNING)
-        connection.execute(_INSERT_COPIED, (*copied, start.run_id))
-        return read_history(connection, start.run_id)
+        _insert_run(connection, start, body, owner, lease_end(now_ns, lease_seconds), mark)
+        if copied is not None:
+            connection.execute(_INSERT_COPIED, (*copied, start.run_id))
+        return start.run_id, True
     run_id, status = found
     if status is RunStatus.RUNNING:
-        _hold(connection, run_id, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds)
-    return read_history(connection, run_id)
+        _hold(connection, run_id, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds, mark=mark)
+    return run_id, False
 
 
 def claim_run(
@@ -58,23 +79,36 @@ def claim_run(
 ) -> RunHistory:
     """Hold the run, unless it has ended or someone's lease lives."""
     history = read_history(connection, run_id)
-    if history.status in _OPEN:
-        _hold(connection, run_id, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds)
+    hold_run(connection, run_id, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds)
     return history
+
+
+def hold_run(
+    connection: sqlite3.Connection,
+    run_id: str,
+    *,
+    owner: str,
+    now_ns: int,
+    lease_seconds: float,
+    mark: int | None = None,
+) -> None:
+    """As `claim_run`, without its history."""
+    if _status(connection, run_id) in _OPEN:
+        _hold(connection, run_id, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds, mark=mark)
 
 
 def renew_run(connection: sqlite3.Connection, run_id: str, *, owner: str, now_ns: int, lease_seconds: float) -> None:
     """Move the end of the owner's lease."""
     holder, _ = _lease(connection, run_id)
     refuse_stranger(run_id, holder, owner)
-    connection.execute(_HOLD, (owner, lease_end(now_ns, lease_seconds), run_id))
+    connection.execute(_RENEW, (lease_end(now_ns, lease_seconds), run_id))
 
 
 def release_run(connection: sqlite3.Connection, run_id: str, *, owner: str) -> None:
     """End the owner's lease."""
     holder, _ = _lease(connection, run_id)
     if holder == owner:
-        connection.execute(_HOLD, (None, None, run_id))
+        connection.execute(_HOLD, (None, None, None, run_id))
 
 
 def cancel_run(connection: sqlite3.Connection, run_id: str, *, now_ns: int) -> bool:
@@ -94,18 +128,34 @@ def cancel_run(connection: sqlite3.Connection, run_id: str, *, now_ns: int) -> b
     return True
 
 
-def _insert_run(connection: sqlite3.Connection, start: RunStart, body: str, owner: str, until_ns: int) -> None:
+def _insert_run(
+    connection: sqlite3.Connection, start: RunStart, body: str, owner: str, until_ns: int, mark: int | None
+) -> None:
     _, source, event_id = start.key or (None, None, None)
     copied_run, copied_seq = start.copied_from or (None, None)
     identity = (start.run_id, start.parent_id, start.flow, start.version, source, event_id, copied_run, copied_seq)
-    number = connection.execute(_INSERT_RUN, (*identity, start.started_ns, owner, until_ns)).lastrowid
+    number = connection.execute(_INSERT_RUN, (*identity, start.started_ns, owner, until_ns, mark)).lastrowid
     connection.execute(_INSERT_START, (number, body))
 
 
-def _hold(connection: sqlite3.Connection, run_id: str, *, owner: str, now_ns: int, lease_seconds: float) -> None:
+def _hold(
+    connection: sqlite3.Connection,
+    run_id: str,
+    *,
+    owner: str,
+    now_ns: int,
+    lease_seconds: float,
+    mark: int | None = None,
+) -> None:
     holder, until_ns = _lease(connection, run_id)
-    refuse_living_lease(run_id, holder, until_ns, now_ns)
-    connection.execute(_HOLD, (owner, lease_end(now_ns, lease_seconds), run_id))
+    if mark is None or not _is_hold_of(connection, run_id, owner, mark):
+        refuse_living_lease(run_id, holder, until_ns, now_ns)
+    connection.execute(_HOLD, (owner, lease_end(now_ns, lease_seconds), mark, run_id))
+
+
+def _is_hold_of(connection: sqlite3.Connection, run_id: str, owner: str, mark: int) -> bool:
+    query = "SELECT 1 FROM run WHERE run_id = ? AND owner = ? AND hold = ?"
+    return connection.execute(query, (run_id, owner, mark)).fetchone() is not None
 
 
 def _lease(connection: sqlite3.Connection, run_id: str) -> tuple[str | None, int | None]:

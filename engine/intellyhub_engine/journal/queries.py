@@ -27,12 +27,12 @@ FROM run WHERE
 """
 _DUE = """
 SELECT run_id, since_ns FROM (
-    SELECT run_id, number, CASE status
-        WHEN 'running' THEN coalesce(lease_until_ns, 0)
-        ELSE max(wake_ns, coalesce(lease_until_ns, 0))
-    END AS since_ns
-    FROM run WHERE status IN ('running', 'waiting') AND parent_id IS NULL
-) WHERE since_ns <= ? ORDER BY since_ns, number LIMIT ?
+    SELECT run_id, number, flow, coalesce(lease_until_ns, 0) AS since_ns
+    FROM run WHERE status = 'running' AND parent_id IS NULL
+    UNION ALL
+    SELECT run_id, number, flow, max(wake_ns, coalesce(lease_until_ns, 0))
+    FROM run WHERE status = 'waiting' AND parent_id IS NULL AND wake_ns <= ?1
+) WHERE since_ns <= ?1 AND (?2 IS NULL OR flow = ?2) ORDER BY since_ns, number LIMIT ?3
 """
 _AWAITING = """
 SELECT run_id, event_filter FROM run
@@ -100,9 +100,9 @@ def read_page(
     return [_summary(*row) for row in connection.execute(query, (*values, limit))]
 
 
-def due_runs(connection: sqlite3.Connection, now_ns: int, *, limit: int) -> Sequence[str]:
-    """Ids of runs to resume, the longest overdue first."""
-    return [run_id for run_id, _ in connection.execute(_DUE, (now_ns, limit))]
+def due_runs(connection: sqlite3.Connection, now_ns: int, *, limit: int, flow: str | None = None) -> Sequence[str]:
+    """Ids of runs to resume, the longest overdue first; of one flow, where it is given."""
+    return [run_id for run_id, _ in connection.execute(_DUE, (now_ns, flow, limit))]
 
 
 def runs_waiting_for(connection: sqlite3.Connection, event: Event, *, flow: str | None) -> Sequence[str]:

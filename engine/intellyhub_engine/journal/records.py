@@ -5,7 +5,7 @@ Entries are named tuples because the machine builds one per step in its inner lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ __all__ = [
     "StepFinished",
     "StepStarted",
     "StepStatus",
+    "highest_seq",
 ]
 
 
@@ -165,3 +166,8 @@ class RunSummary:
     wake_ns: int | None
     parent_id: str | None
     copied_from: tuple[str, int] | None
+
+
+def highest_seq(entries: Sequence[Entry]) -> int:
+    """The last step that entries speak of."""
+    return max([entry[0] for entry in entries if not isinstance(entry, RunFinished)], default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-__all__ = ["delete_runs", "expired_runs", "return_pages"]
+__all__ = ["delete_runs", "expired_runs", "family_of", "return_pages"]
 
 _EXPIRED = """
 SELECT run_id FROM (
@@ -28,10 +28,15 @@ def expired_runs(connection: sqlite3.Connection, *, older_than_ns: int, keep: in
 
 def delete_runs(connection: sqlite3.Connection, run_ids: Sequence[str]) -> None:
     """Delete runs with their children and every record."""
-    query = _FAMILY.format(marks=", ".join("?" * len(run_ids)))
-    numbers = connection.execute(query, run_ids).fetchall()
+    numbers = family_of(connection, run_ids)
     connection.executemany("DELETE FROM record WHERE run = ?", numbers)
     connection.executemany("DELETE FROM run WHERE number = ?", numbers)
+
+
+def family_of(connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[tuple[int]]:
+    """The numbers of runs and of all that descends from them."""
+    query = _FAMILY.format(marks=", ".join("?" * len(run_ids)))
+    return connection.execute(query, run_ids).fetchall()
 
 
 def return_pages(connection: sqlite3.Connection, pages: int) -> int:

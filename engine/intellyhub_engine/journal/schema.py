@@ -86,5 +86,15 @@ SELECT
 FROM entry WHERE kind = 'log';
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+# What the journal service needs: the mark of the request that wrote a record or took a hold, by which a request that is
+# repeated after a lost answer is known; how often a run's worker died; and what is due without reading every open run.
+_SECOND = """
+ALTER TABLE record ADD COLUMN mark INTEGER;
+ALTER TABLE run ADD COLUMN hold INTEGER;
+ALTER TABLE run ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX run_wake ON run (wake_ns) WHERE wake_ns IS NOT NULL;
+CREATE INDEX run_claimed ON run (owner) WHERE status = 'waiting' AND owner IS NOT NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 """Scripts of statements ended by `;`, in order; each is made whole or not at all."""

@@ -17,7 +17,13 @@ from intellyhub_engine.errors import InputInvalid, JournalUnwritable, RunNotFoun
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal import holding, queries, retention
 from intellyhub_engine.journal.database import BUSY_SECONDS, Readers, open_writer
-from intellyhub_engine.journal.encoding import MAX_ENTRY_BYTES, encode_entries, encode_filter, encode_start
+from intellyhub_engine.journal.encoding import (
+    MAX_ENTRY_BYTES,
+    encode_entries,
+    encode_filter,
+    encode_start,
+    refuse_broken_text,
+)
 from intellyhub_engine.journal.groups import GroupCommit
 from intellyhub_engine.journal.leases import LAST_NS
 from intellyhub_engine.journal.records import (
@@ -28,6 +34,7 @@ from intellyhub_engine.journal.records import (
     RunStatus,
     RunSummary,
     RunSuspended,
+    highest_seq,
 )
 from intellyhub_engine.journal.writer import Append, Operation, Writer
 
@@ -72,7 +79,7 @@ class SqliteJournal:
 
     def begin(self, start: RunStart, *, owner: str, lease_seconds: float, entries: Sequence[Entry] = ()) -> RunHistory:
         """Make the run durable, or find the one with its id or key."""
-        _refuse_broken_text(start)
+        refuse_broken_text(start)
         try:
             body = encode_start(start, self._max_entry_bytes)
             copied = encode_entries(entries, self._max_entry_bytes) if entries else None
@@ -217,18 +224,3 @@ class SqliteJournal:
     def _refuse_fork(self) -> None:
         if self._process != os.getpid():
             raise JournalUnwritable(f"the journal {self.path} was opened before a fork; open it again in this process")
-
-
-def _refuse_broken_text(start: RunStart) -> None:
-    """Columns hold whole characters only; half a surrogate pair can come from an event's JSON."""
-    event = (start.event.source, start.event.id) if start.event else ()
-    for text in (start.run_id, start.flow, start.version, *event):
-        try:
-            text.encode()
-        except UnicodeEncodeError as fault:
-            raise InputInvalid(f"{text!r} holds half of a surrogate pair; write it as UTF-8") from fault
-
-
-def highest_seq(entries: Sequence[Entry]) -> int:
-    """The last step that entries speak of."""
-    return max([entry[0] for entry in entries if not isinstance(entry, RunFinished)], default=0)

@@ -18,13 +18,16 @@ from intellyhub_engine.journal.records import RunFinished, RunStatus, RunSuspend
 __all__ = ["Append", "Operation", "Writer"]
 
 Answer = TypeVar("Answer")
+Row = tuple[int, int, str, int | None]
+"""A record to be: its run's number, its highest sequence number, its body, its mark."""
 
 _MAX_TENURES = 10_000
 """Runs remembered between two records; more than a process works on at the same time."""
 
-_INSERT = "INSERT INTO record (run, seq, body) VALUES (?, ?, ?)"
+_INSERT = "INSERT INTO record (run, seq, body, mark) VALUES (?, ?, ?, ?)"
+_MARKED = "SELECT 1 FROM record WHERE run = ? AND mark = ?"
 _INSERT_IF_HELD = """
-INSERT INTO record (run, seq, body) SELECT number, ?, ? FROM run
+INSERT INTO record (run, seq, body, mark) SELECT number, ?, ?, ? FROM run
 WHERE number = ? AND run_id = ? AND owner = ? AND status = 'running' AND cancel_requested = 0
 """
 _SELECT_TENURE = """
@@ -49,6 +52,10 @@ class Append(Write):
     """The last entry, where it ends the lease."""
     closing_filter: str | None = None
     """The event filter of a suspension, encoded."""
+    mark: int | None = None
+    """Of the request that brought the entries."""
+    again = False
+    """The request is a repetition: a record with its mark may be there already."""
     uncancelled = False
     """Set by the commit: nobody had asked for the run's cancellation then."""
 
@@ -66,9 +73,13 @@ class Operation(Write, Generic[Answer]):
 
     answer: Answer
 
-    def __init__(self, perform: Callable[[sqlite3.Connection], Answer]) -> None:
+    def __init__(
+        self, perform: Callable[[sqlite3.Connection], Answer], *, touches: Sequence[str] | None = None
+    ) -> None:
         super().__init__(durable=True)
         self.perform = perform
+        self.touches = touches
+        """The runs it may change; None: any."""
 
 
 @dataclass(slots=True)
@@ -116,13 +127,13 @@ class Writer:
     def _append_alone(self, write: Write) -> bool:
         """Commit the commonest batch, one record of a run that goes on, in a single statement: it looks at the lease
         itself. False where it does not apply, or the run is not held."""
-        if not isinstance(write, Append) or write.closing is not None:
+        if not isinstance(write, Append) or write.closing is not None or write.again:
             return False
         tenure = self._tenures.get(write.run_id)
         if tenure is None:
             return False
         held = (tenure.number, write.run_id, write.owner)
-        if self._connection.execute(_INSERT_IF_HELD, (write.seq, write.body, *held)).rowcount != 1:
+        if self._connection.execute(_INSERT_IF_HELD, (write.seq, write.body, write.mark, *held)).rowcount != 1:
             return False
         tenure.seq = max(tenure.seq, write.seq)
         write.uncancelled = write.done = True
@@ -172,26 +183,42 @@ class Writer:
         _settle(batch)
 
     def _perform(self, batch: Sequence[Write]) -> None:
-        rows: list[tuple[int, int, str]] = []
+        rows: list[Row] = []
         for write in batch:
             write.fault = None
             try:
                 if isinstance(write, Append):
+                    if write.again:
+                        self._insert(rows)
+                        if self._is_there(write):
+                            continue
                     rows.append(self._append(write))
                 elif isinstance(write, Operation):
                     self._insert(rows)
                     write.answer = write.perform(self._connection)
-                    self._tenures.clear()
+                    self._forget(write.touches)
             except EngineError as refusal:
                 write.fault = refusal
         self._insert(rows)
 
-    def _insert(self, rows: list[tuple[int, int, str]]) -> None:
+    def _forget(self, touched: Sequence[str] | None) -> None:
+        if touched is None:
+            self._tenures.clear()
+        else:
+            for run_id in touched:
+                self._tenures.pop(run_id, None)
+
+    def _is_there(self, write: Append) -> bool:
+        tenure = self._tenure(write.run_id)
+        write.uncancelled = not tenure.cancel_requested
+        return self._connection.execute(_MARKED, (tenure.number, write.mark)).fetchone() is not None
+
+    def _insert(self, rows: list[Row]) -> None:
         if rows:
             self._connection.executemany(_INSERT, rows)
             rows.clear()
 
-    def _append(self, write: Append) -> tuple[int, int, str]:
+    def _append(self, write: Append) -> Row:
         tenure = self._tenure(write.run_id)
         refuse_stranger(write.run_id, tenure.owner, write.owner)
         tenure.seq = max(tenure.seq, write.seq)
@@ -201,7 +228,7 @@ class Writer:
         elif tenure.status != RunStatus.RUNNING:
             self._connection.execute(_WAKE, (tenure.number,))
             tenure.status = RunStatus.RUNNING
-        return tenure.number, write.seq, write.body
+        return tenure.number, write.seq, write.body, write.mark
 
     def _close_tenure(self, tenure: _Tenure, write: Append, closing: RunFinished | RunSuspended) -> None:
         del self._tenures[write.run_id]

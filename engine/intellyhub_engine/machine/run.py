@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.errors import InputInvalid, OtherVersion
 from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus
 from intellyhub_engine.language.model import Durability
 from intellyhub_engine.language.values.values import wrap
@@ -191,17 +191,18 @@ def program_of(root: RunHistory, program: Program, host: Host) -> Program:
 def refuse_held_version(program: Program, host: Host, history: RunHistory, *, force: bool) -> None:
     try:
         refuse_other_version(program, history, force=force)
-    except InputInvalid:
+    except OtherVersion:
         journal_of(host).release(history.start.run_id, owner=host.owner)
         raise
 
 
 def refuse_other_version(program: Program, history: RunHistory, *, force: bool) -> None:
     if history.start.version != program.digest and not force:
-        raise InputInvalid(
+        raise OtherVersion(
             f"the run {history.start.run_id} began on the version {history.start.version or '(none)'} of the flow "
             f"{history.start.flow!r}, this is {program.digest or '(none)'}: "
-            "resume it with that version, fork it, or force it"
+            "resume it with that version, fork it, or force it",
+            version=history.start.version,
         )
 
 

@@ -61,6 +61,12 @@ class Access(NamedTuple):
         else:
             raise refused("show a bearer token, or an event signed by the ingress")
 
+    def admit_caller(self, request: Request) -> None:
+        """Let in who shows a bearer token; a signature will not do. Raises `RequestRefused` with 401."""
+        authorization = request.headers.get("authorization")
+        if not self.open_to_all and (authorization is None or not self.knows_token(authorization)):
+            raise refused("show a bearer token of this flow")
+
     def knows_token(self, authorization: str) -> bool:
         """Whether this is one of the tokens, compared in constant time."""
         scheme, _, token = authorization.partition(" ")

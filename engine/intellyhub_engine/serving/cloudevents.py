@@ -16,7 +16,7 @@ from intellyhub_engine.serving.message import Request, media_type
 from intellyhub_engine.serving.plain_json import to_json
 from intellyhub_engine.serving.problems import Fault, RequestRefused
 
-__all__ = ["encode_data", "is_event", "make_headers", "read_event"]
+__all__ = ["encode_data", "is_event", "make_headers", "read_document", "read_event"]
 
 STRUCTURED = "application/cloudevents"
 REQUIRED = ("id", "source", "type", "specversion")
@@ -74,6 +74,11 @@ def read_structured(content_type: str, body: bytes) -> Event:
     document = read_json(body)
     if not isinstance(document, dict):
         raise RequestRefused(Fault.BAD_EVENT, "the body is JSON, but not an object with an event's attributes")
+    return read_document(document)
+
+
+def read_document(document: Mapping[str, Any]) -> Event:
+    """An event from its JSON format, decoded. Raises `RequestRefused` with all that is wrong with it."""
     attributes = {name: value for name, value in document.items() if name not in ("data", "data_base64")}
     inner = attributes.pop("datacontenttype", None)
     if inner is not None and not isinstance(inner, str):

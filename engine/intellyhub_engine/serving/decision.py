@@ -10,22 +10,30 @@ from typing import Any, NamedTuple
 
 from intellyhub_engine.events import Event
 from intellyhub_engine.serving.access import Access, without_signature
-from intellyhub_engine.serving.answers import TRACE
+from intellyhub_engine.serving.answers import JSON, TRACE
 from intellyhub_engine.serving.bodies import make_query, read_body
-from intellyhub_engine.serving.cloudevents import is_event, read_event
+from intellyhub_engine.serving.cloudevents import is_event, read_document, read_event
 from intellyhub_engine.serving.message import Request, Response
 from intellyhub_engine.serving.problems import Fault, RequestRefused
+from intellyhub_engine.serving.run_requests import (
+    ALLOW_POST,
+    ALLOW_READ,
+    RunRequest,
+    check_method,
+    decide_run,
+    make_options,
+    read_object,
+    read_variables,
+    wants_no_wait,
+)
 
 __all__ = [
-    "CancelRun",
-    "DecideRun",
     "Decision",
     "Rules",
     "RunEvent",
     "ShowHealth",
     "ShowMetrics",
     "ShowReady",
-    "ShowRun",
     "decide",
 ]
 
@@ -37,8 +45,6 @@ HIDDEN = frozenset(("authorization", "proxy-authorization", "cookie", "x-api-key
 """Headers that a flow has no business with: they say who may call, not what is asked."""
 
 ALLOW_RUN = (("Allow", "OPTIONS, PATCH, POST, PUT"),)
-ALLOW_READ = (("Allow", "GET, HEAD, OPTIONS"),)
-ALLOW_PUT = (("Allow", "OPTIONS, PUT"),)
 
 
 class RunEvent(NamedTuple):
@@ -49,25 +55,8 @@ class RunEvent(NamedTuple):
     """From a broker: the answer is empty or an event."""
     later: bool
     """The caller does not wait for the end."""
-
-
-class ShowRun(NamedTuple):
-    """Tell how a run stands."""
-
-    run_id: str
-
-
-class DecideRun(NamedTuple):
-    """A person's answer to what a waiting run asked."""
-
-    run_id: str
-    decision: Any
-
-
-class CancelRun(NamedTuple):
-    """Stop a run."""
-
-    run_id: str
+    variables: Mapping[str, Any] | None = None
+    """What the caller sets beside the event."""
 
 
 class ShowHealth(NamedTuple):
@@ -82,7 +71,7 @@ class ShowMetrics(NamedTuple):
     """Counts and durations."""
 
 
-Decision = RunEvent | ShowRun | DecideRun | CancelRun | ShowHealth | ShowReady | ShowMetrics | Response
+Decision = RunEvent | RunRequest | ShowHealth | ShowReady | ShowMetrics | Response
 
 
 class Rules(NamedTuple):
@@ -94,6 +83,8 @@ class Rules(NamedTuple):
     """Who may read the metrics: `token`, `open` or `off`."""
     event_type: str = HTTP_TYPE
     """The type of the event that a plain request becomes."""
+    sample: Mapping[str, Any] | None = None
+    """The data of an event that a caller who gives none runs the flow with: the sample of its listener."""
     whole_request: bool = False
     """True: its data is the request (method, path, query, headers, body), for a flow with a webhook's listener; False:
     the body alone."""
@@ -106,15 +97,14 @@ def decide(request: Request, rules: Rules, *, now_ns: int, new_id: Callable[[], 
         return options(path)
     if path in ("/healthz", "/readyz", "/metrics"):
         return decide_watch(request, rules, now_ns)
+    if path == "/runs" or path.startswith("/runs/"):
+        return decide_about_runs(request, rules, now_ns, new_id)
     rules.access.admit(request, now_ns / 1e9)
-    if path.startswith("/runs/"):
-        return decide_run(request, path[len("/runs/") :])
     if request.method not in METHODS:
         raise RequestRefused(
             Fault.METHOD_NOT_ALLOWED, f"{request.method} is not offered: POST an event", headers=ALLOW_RUN
         )
-    if len(request.body) > rules.max_body_bytes:
-        raise too_large(rules.max_body_bytes)
+    check_size(request, rules)
     event = (
         without_signature(read_event(request))
         if is_event(request)
@@ -123,15 +113,30 @@ def decide(request: Request, rules: Rules, *, now_ns: int, new_id: Callable[[], 
     return run(with_hop_trace(event, request.headers), request.headers)
 
 
+def decide_about_runs(request: Request, rules: Rules, now_ns: int, new_id: Callable[[], str]) -> Decision:
+    """What is asked under `/runs`, by callers only: an event's signature says nothing about where it was sent to."""
+    rules.access.admit_caller(request)
+    check_size(request, rules)
+    if request.path != "/runs":
+        return decide_run(request)
+    wanted = read_start(request, rules, now_ns, new_id)
+    return wanted._replace(event=with_hop_trace(wanted.event, request.headers))
+
+
 def run(event: Event, headers: Mapping[str, str]) -> RunEvent:
     """How its answer must look: Knative's deliveries carry `Kn-Namespace`, those of a Broker `Prefer: reply` too."""
     if "kn-namespace" in headers:
         return RunEvent(event, delivery=True, later=False)
     if "prefer" not in headers:
         return RunEvent(event, delivery=False, later=False)
-    preferences = headers["prefer"].lower().replace(",", " ").split()
-    delivery = "reply" in preferences
-    return RunEvent(event, delivery, later="respond-async" in preferences and not delivery)
+    delivery = "reply" in headers["prefer"].lower().replace(",", " ").split()
+    return RunEvent(event, delivery, later=not delivery and wants_no_wait(headers))
+
+
+def check_size(request: Request, rules: Rules) -> None:
+    """Refuse a body beyond the limit."""
+    if len(request.body) > rules.max_body_bytes:
+        raise too_large(rules.max_body_bytes)
 
 
 def too_large(limit: int) -> RequestRefused:
@@ -141,8 +146,8 @@ def too_large(limit: int) -> RequestRefused:
 
 def options(path: str) -> Response:
     """What is offered at a path."""
-    if path.startswith("/runs/"):
-        return Response(204, headers=ALLOW_READ if path.count("/") == 2 else ALLOW_PUT)
+    if path == "/runs" or path.startswith("/runs/"):
+        return make_options(path)
     return Response(204, headers=ALLOW_READ if path in ("/healthz", "/readyz", "/metrics") else ALLOW_RUN)
 
 
@@ -161,22 +166,25 @@ def decide_watch(request: Request, rules: Rules, now_ns: int) -> Decision:
     return ShowMetrics()
 
 
-def decide_run(request: Request, rest: str) -> Decision:
-    """`/runs/{id}`, `/runs/{id}/decision`, `/runs/{id}/cancellation`."""
-    run_id, _, part = rest.partition("/")
-    if part not in ("", "decision", "cancellation") or not run_id:
-        raise RequestRefused(Fault.NOT_FOUND, "a run has a decision and a cancellation, nothing else")
-    allowed, methods = (ALLOW_PUT, ("PUT",)) if part else (ALLOW_READ, ("GET", "HEAD"))
-    if request.method not in methods:
-        raise RequestRefused(Fault.METHOD_NOT_ALLOWED, f"{request.method} is not offered here", headers=allowed)
-    if not part:
-        return ShowRun(run_id)
-    if part == "cancellation":
-        return CancelRun(run_id)
-    body = read_body(request.headers.get("content-type"), request.body)
-    if not isinstance(body, dict) or "decision" not in body:
-        raise RequestRefused(Fault.BAD_BODY, 'the body is not an object with the key "decision"')
-    return DecideRun(run_id, body["decision"])
+def read_start(request: Request, rules: Rules, now_ns: int, new_id: Callable[[], str]) -> RunEvent:
+    """`POST /runs` with `{"event"?, "variables"?}`: a call whose event and variables the caller chooses. The event is a
+    CloudEvent, which has a `specversion`, or the data of one."""
+    check_method(request, ("POST",), ALLOW_POST)
+    body = read_object(request, ("event", "variables"))
+    given = body.get("event", rules.sample)
+    if isinstance(given, dict) and "specversion" in given:
+        event = read_document(given)
+    else:
+        key = request.headers.get("idempotency-key")
+        event = Event(
+            id=key or new_id(),
+            source=HTTP_SOURCE,
+            type=rules.event_type,
+            time=rfc3339(now_ns),
+            datacontenttype=JSON,
+            data=given,
+        )
+    return RunEvent(event, delivery=False, later=wants_no_wait(request.headers), variables=read_variables(body))
 
 
 def make_request_event(request: Request, rules: Rules, now_ns: int, new_id: Callable[[], str]) -> Event:

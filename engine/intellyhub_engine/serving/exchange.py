@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from intellyhub_engine.errors import EngineError, InputInvalid, JournalError, LeaseLost, RunNotFound
-from intellyhub_engine.events import Event
+from intellyhub_engine.errors import EngineError, InputInvalid, JournalError, LeaseLost, OtherVersion, RunNotFound
 from intellyhub_engine.machine.result import RunResult
 from intellyhub_engine.serving.answers import (
     JSON,
@@ -20,31 +19,31 @@ from intellyhub_engine.serving.answers import (
     make_document,
     with_trace,
 )
-from intellyhub_engine.serving.decision import (
-    CancelRun,
-    DecideRun,
-    Decision,
-    Rules,
-    RunEvent,
-    ShowHealth,
-    ShowMetrics,
-    ShowReady,
-    ShowRun,
-    decide,
-)
+from intellyhub_engine.serving.decision import Decision, Rules, RunEvent, ShowHealth, ShowMetrics, ShowReady, decide
 from intellyhub_engine.serving.gate import Gate
 from intellyhub_engine.serving.message import Request, Response
 from intellyhub_engine.serving.metrics import CONTENT_TYPE, Metrics
 from intellyhub_engine.serving.plain_json import to_json
 from intellyhub_engine.serving.problems import Fault, RequestRefused, make_problem
+from intellyhub_engine.serving.run_requests import (
+    CancelRun,
+    DecideRun,
+    ForkRun,
+    ReplayRun,
+    ResumeRun,
+    RunRequest,
+    ShowRun,
+)
 
 if TYPE_CHECKING:
-    from intellyhub_engine.serving.runner import Runner
+    from intellyhub_engine.serving.runner import Begun, Runner
 
 __all__ = ["Exchange"]
 
 LOG = logging.getLogger(__name__)
 HEALTHY = Response(200, b'{"status":"ok"}', JSON)
+VERSION_HEADER = "X-IntellyHub-Version"
+"""Names the version that has the run, so that the platform can ask that one."""
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
 
@@ -83,7 +82,7 @@ class Exchange:
     def act(self, decision: Decision) -> Response:
         """Do what was decided."""
         if isinstance(decision, RunEvent):
-            return self.run_later(decision.event) if decision.later else self.run(decision)
+            return self.run_later(decision) if decision.later else self.run(decision)
         if isinstance(decision, Response):
             return decision
         if isinstance(decision, ShowHealth):
@@ -94,7 +93,7 @@ class Exchange:
             return Response(200, self.metrics.render(self.gate.in_flight), CONTENT_TYPE)
         return self.act_on_run(decision)
 
-    def act_on_run(self, decision: ShowRun | DecideRun | CancelRun) -> Response:
+    def act_on_run(self, decision: RunRequest) -> Response:
         """What is asked about a run that exists."""
         if isinstance(decision, ShowRun):
             return Response(200, to_json(make_document(self.runner.show(decision.run_id))), JSON)
@@ -102,12 +101,24 @@ class Exchange:
             if not self.runner.cancel(decision.run_id):
                 return make_problem(Fault.RUN_ENDED, "it cannot be cancelled", run_id=decision.run_id)
             return make_accepted(decision.run_id, "cancelling")
-        result = self.timed(lambda: self.runner.decide(decision.run_id, decision.decision), None)
-        return answer_caller(result)
+        key = ("run", decision.run_id) if isinstance(decision, ResumeRun) else None
+        if decision.later:
+            return self.work_later(lambda begun: self.go_on(decision, begun), key)
+        return answer_caller(self.timed(lambda: self.go_on(decision, None), key))
+
+    def go_on(self, decision: DecideRun | ResumeRun | ReplayRun | ForkRun, begun: Begun | None) -> RunResult:
+        """Work on the run that is asked about, or on a copy of it."""
+        if isinstance(decision, DecideRun):
+            return self.runner.decide(decision.run_id, decision.decision, begun)
+        if isinstance(decision, ResumeRun):
+            return self.runner.resume(decision.run_id, begun)
+        if isinstance(decision, ReplayRun):
+            return self.runner.replay(decision.run_id, decision.variables, begun)
+        return self.runner.fork(decision.run_id, decision.seq, decision.variables, begun)
 
     def run(self, wanted: RunEvent) -> Response:
         """Run the flow while the other side waits."""
-        result = self.timed(lambda: self.start(wanted.event, None), (wanted.event.source, wanted.event.id))
+        result = self.timed(lambda: self.start(wanted, None), (wanted.event.source, wanted.event.id))
         if not wanted.delivery:
             return answer_caller(result)
         if result.error is not None:
@@ -117,8 +128,12 @@ class Exchange:
             reply = with_trace(reply, wanted.event.extensions)
         return answer_delivery(result, reply, self.runner.sign)
 
-    def run_later(self, event: Event) -> Response:
-        """Run the flow in a thread of its own; answer as soon as the run is durable, or has failed to be."""
+    def run_later(self, wanted: RunEvent) -> Response:
+        """Run the flow while nobody waits."""
+        return self.work_later(lambda begun: self.start(wanted, begun), (wanted.event.source, wanted.event.id))
+
+    def work_later(self, work: Callable[[Begun], RunResult], key: tuple[str, str] | None) -> Response:
+        """Work in a thread of its own; answer as soon as the run is durable and held, or has failed to be."""
         turning_point = threading.Event()
         outcome: list[str | BaseException] = []
 
@@ -126,14 +141,14 @@ class Exchange:
             outcome.append(what)
             turning_point.set()
 
-        def work() -> None:
+        def carry() -> None:
             try:
-                settle(self.timed(lambda: self.start(event, settle), (event.source, event.id)).run_id)
+                settle(self.timed(lambda: work(settle), key).run_id)
             except Exception as fault:  # noqa: BLE001 - raised again in the thread that waits
-                LOG.warning("an accepted event came to nothing: %s", fault)
+                LOG.warning("what was accepted came to nothing: %s", fault)
                 settle(fault)
 
-        threading.Thread(target=work, name="accepted").start()
+        threading.Thread(target=carry, name="accepted").start()
         turning_point.wait()
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
@@ -150,14 +165,14 @@ class Exchange:
         finally:
             self.gate.leave(key)
 
-    def start(self, event: Event, begun: Callable[[str], None] | None) -> RunResult:
+    def start(self, wanted: RunEvent, begun: Begun | None) -> RunResult:
         """Start a run. While another worker has it, wait for that one to end it, within bounds."""
         try:
-            return self.runner.start(event, begun)
+            return self.runner.start(wanted.event, begun, wanted.variables)
         except LeaseLost:
-            return self.start_patiently(event, begun)
+            return self.start_patiently(wanted, begun)
 
-    def start_patiently(self, event: Event, begun: Callable[[str], None] | None) -> RunResult:
+    def start_patiently(self, wanted: RunEvent, begun: Begun | None) -> RunResult:
         """Try again, at growing intervals."""
         deadline = time.monotonic() + self._patience_seconds
         pause = FIRST_PAUSE_SECONDS
@@ -172,7 +187,7 @@ class Exchange:
             time.sleep(min(pause, left))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             try:
-                return self.runner.start(event, begun)
+                return self.runner.start(wanted.event, begun, wanted.variables)
             except LeaseLost:
                 continue
 
@@ -191,6 +206,9 @@ def explain(fault: Exception) -> Response:
     if isinstance(fault, JournalError):
         LOG.error("the journal failed: %s", fault)
         return make_problem(Fault.JOURNAL_UNAVAILABLE, "the journal cannot be written now", retry_after_seconds=5)
+    if isinstance(fault, OtherVersion):
+        headers = ((VERSION_HEADER, fault.version),)
+        return make_problem(Fault.OTHER_VERSION, str(fault), headers=headers)
     if isinstance(fault, InputInvalid):
         return make_problem(Fault.BAD_REQUEST, str(fault))
     if isinstance(fault, EngineError):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from intellyhub_engine.errors import RunNotFound
+from intellyhub_engine.errors import OtherVersion, RunNotFound
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import Entry, RunHistory, RunStart, RunStatus, StepFinished
 from intellyhub_engine.machine.delivery import root_of
@@ -15,8 +15,9 @@ from intellyhub_engine.machine.host import Host
 from intellyhub_engine.machine.masking import mask
 from intellyhub_engine.machine.recovery import fold
 from intellyhub_engine.machine.result import RunResult
-from intellyhub_engine.machine.run import resume, start
+from intellyhub_engine.machine.run import fork, replay, resume, start
 from intellyhub_engine.serving.access import sign
+from intellyhub_engine.serving.runner import Begun
 
 if TYPE_CHECKING:
     from intellyhub_engine.journal.journal import Journal
@@ -38,15 +39,13 @@ class MachineRunner:
     def flow(self) -> str:
         return self.program.name
 
-    def start(self, event: Event, begun: Callable[[str], None] | None) -> RunResult:
-        """An event that runs of this flow wait for goes to them; any other makes a run, or finds the one it made."""
-        woken = self._wake_waiting(event)
+    def start(self, event: Event, begun: Begun | None, variables: Mapping[str, Any] | None = None) -> RunResult:
+        """An event that runs of this flow wait for goes to them; any other makes a run, or finds the one it made. With
+        `variables`, be they none, it always makes a run."""
+        woken = None if variables is not None else self._wake_waiting(event)
         if woken is not None:
             return woken
-        host = self.host
-        if begun is not None and host.journal is not None:
-            host = with_journal(host, Announcing(host.journal, begun))
-        return start(self.program, host, event=event)
+        return start(self.program, self._announcing(begun), event=event, variables=variables)
 
     def reply(self, result: RunResult) -> Event | None:
         """The last event the run emitted, where no sink has taken it."""
@@ -72,14 +71,25 @@ class MachineRunner:
             suspended=place.suspended,
         )
 
-    def decide(self, run_id: str, decision: Any) -> RunResult:
+    def decide(self, run_id: str, decision: Any, begun: Begun | None = None) -> RunResult:
         """A person's answer. `InputInvalid` when nobody has asked."""
         self._history(run_id)
-        return resume(self.program, self.host, run_id, decision=decision)
+        return resume(self.program, self._announcing(begun), run_id, decision=decision)
 
-    def resume(self, run_id: str) -> RunResult:
+    def resume(self, run_id: str, begun: Begun | None = None) -> RunResult:
         """Go on with a run whose time has come."""
-        return resume(self.program, self.host, run_id)
+        self._history(run_id)
+        return resume(self.program, self._announcing(begun), run_id)
+
+    def replay(self, run_id: str, variables: Mapping[str, Any], begun: Begun | None = None) -> RunResult:
+        """On this version, whichever the other run began on."""
+        self._history(run_id)
+        return replay(self.program, self._announcing(begun), run_id, variables=variables)
+
+    def fork(self, run_id: str, seq: int, variables: Mapping[str, Any], begun: Begun | None = None) -> RunResult:
+        """On this version, whichever the other run began on."""
+        self._history(run_id)
+        return fork(self.program, self._announcing(begun), run_id, seq, variables=variables)
 
     def cancel(self, run_id: str) -> bool:
         """Ask the run to stop."""
@@ -94,28 +104,44 @@ class MachineRunner:
     def sign(self, event: Event, body: bytes) -> Event:
         return event if self._key is None else sign(event, body, self._key, time.time())
 
+    def _announcing(self, begun: Begun | None) -> Host:
+        if begun is None or self.host.journal is None:
+            return self.host
+        return with_journal(self.host, Announcing(self.host.journal, begun))
+
     def _wake_waiting(self, event: Event) -> RunResult | None:
+        """The run that waits for the event, woken. Raises `OtherVersion` where only runs of other versions do."""
         journal = self.host.journal
         if journal is None or not self._can_wait():
             return None
-        woken = None
+        woken, other = None, None
         for run_id in journal.waiting_for(event, flow=self.flow):
-            if self._is_ours(run_id):
+            version = self._version_of(run_id)
+            if version == self.program.digest:
                 woken = resume(self.program, self.host, run_id, event=event)
+            elif version is not None:
+                other = (run_id, version)
+        if woken is None and other is not None:
+            raise OtherVersion(f"the run {other[0]} of another version waits for this event", version=other[1])
         return woken
 
     def _can_wait(self) -> bool:
+        """Whether this version waits for events at all: if not, the journal is not asked for every one that comes."""
         if self._waits_for_events is None:
             states = map(self.program.state, self.program.names)
             self._waits_for_events = any(state.type == "wait" and "event" in state.codes for state in states)
         return self._waits_for_events
 
     def _is_ours(self, run_id: str) -> bool:
+        return self._version_of(run_id) == self.program.digest
+
+    def _version_of(self, run_id: str) -> str | None:
+        """None where the run is none of this flow, or was pruned meanwhile."""
         try:
             begin = self._journal(run_id).history(run_id).start
         except RunNotFound:
-            return False  # pruned meanwhile
-        return begin.flow == self.flow and begin.version == self.program.digest
+            return None
+        return begin.version if begin.flow == self.flow else None
 
     def _history(self, run_id: str) -> RunHistory:
         journal = self._journal(run_id)
@@ -130,9 +156,9 @@ class MachineRunner:
 
 
 class Announcing:
-    """A journal that tells when a run is durable."""
+    """A journal that tells when a run is durable and held."""
 
-    def __init__(self, journal: Journal, begun: Callable[[str], None]) -> None:
+    def __init__(self, journal: Journal, begun: Begun) -> None:
         self._journal = journal
         self._begun = begun
 
@@ -141,6 +167,12 @@ class Announcing:
         history = self._journal.begin(start, owner=owner, lease_seconds=lease_seconds, entries=entries)
         if start.parent_id is None and history.status is RunStatus.RUNNING:
             self._begun(history.start.run_id)
+        return history
+
+    def claim(self, run_id: str, *, owner: str, lease_seconds: float) -> RunHistory:
+        """As the journal's own; then says the run's id."""
+        history = self._journal.claim(run_id, owner=owner, lease_seconds=lease_seconds)
+        self._begun(run_id)
         return history
 
     def __getattr__(self, name: str) -> Any:

@@ -38,6 +38,7 @@ class Fault(Enum):
     METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This method is not offered here")
     TOO_SLOW = Kind("too-slow", 408, "The request did not arrive in time")
     RUN_CANCELLED = Kind("run-cancelled", 409, "The run was cancelled")
+    OTHER_VERSION = Kind("other-version", 409, "Another version of the flow has the run")
     RUN_ENDED = Kind("run-ended", 409, "The run has already ended")
     TOO_LARGE = Kind("too-large", 413, "The body is too large")
     UNSUPPORTED_TYPE = Kind("unsupported-type", 415, "The body's type is not supported")

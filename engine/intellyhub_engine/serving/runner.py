@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from intellyhub_engine.events import Event
 from intellyhub_engine.machine.result import RunResult
 
-__all__ = ["Runner"]
+__all__ = ["Begun", "Runner"]
+
+Begun = Callable[[str], None]
+"""Called with a run's id once it is durable and held."""
 
 
 class Runner(Protocol):
@@ -18,9 +21,9 @@ class Runner(Protocol):
     def flow(self) -> str:
         """The flow's name."""
 
-    def start(self, event: Event, begun: Callable[[str], None] | None) -> RunResult:
-        """Run the flow for an event, or continue or answer the run that the event has already made. `begun` is called
-        with the run's id once it is durable. Raises `LeaseLost` while another process holds the run."""
+    def start(self, event: Event, begun: Begun | None, variables: Mapping[str, Any] | None = None) -> RunResult:
+        """Run the flow for an event, or continue or answer the run that the event has already made. Raises `LeaseLost`
+        while another process holds the run, `OtherVersion` where a run of another version has the event."""
 
     def reply(self, result: RunResult) -> Event | None:
         """The emitted event that is still to be handed on, as the reply to a delivery."""
@@ -28,8 +31,18 @@ class Runner(Protocol):
     def show(self, run_id: str) -> RunResult:
         """How a run of this flow stands. Raises `RunNotFound`."""
 
-    def decide(self, run_id: str, decision: Any) -> RunResult:
-        """Resume a run that waits for a person. Raises `RunNotFound`, `LeaseLost`."""
+    def decide(self, run_id: str, decision: Any, begun: Begun | None = None) -> RunResult:
+        """Resume a run that waits for a person. Raises `RunNotFound`, `LeaseLost`, `OtherVersion`."""
+
+    def resume(self, run_id: str, begun: Begun | None = None) -> RunResult:
+        """Go on with a run whose time has come, or whose worker died; one that still waits says so. Raises as `decide`
+        does."""
+
+    def replay(self, run_id: str, variables: Mapping[str, Any], begun: Begun | None = None) -> RunResult:
+        """A new run with the event and the variables of another, also of another version. Raises `RunNotFound`."""
+
+    def fork(self, run_id: str, seq: int, variables: Mapping[str, Any], begun: Begun | None = None) -> RunResult:
+        """A new run from step `seq` of another, also of another version. Raises `RunNotFound`, `InputInvalid`."""
 
     def cancel(self, run_id: str) -> bool:
         """Ask a run to stop; False when it has ended."""

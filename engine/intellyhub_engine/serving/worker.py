@@ -156,6 +156,7 @@ def make_rules(settings: Settings, program: Program, catalogue: Catalogue) -> Ru
         max_body_bytes=settings.max_body_bytes,
         metrics=settings.metrics,
         event_type=(source.event_type if source is not None else "") or HTTP_TYPE,
+        sample=dict(source.sample) if source is not None else None,
         whole_request=source is not None and source.spread == REQUEST_FIELD,
     )
 

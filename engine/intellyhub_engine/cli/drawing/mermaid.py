@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from intellyhub_engine.cli.drawing.diagram import Diagram, Edge, Kind, Node
+from intellyhub_engine.language.diagram import Diagram, Edge, Kind, Node
 
 __all__ = ["make_mermaid"]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from html import escape as escape_html
 from itertools import pairwise
 
-from intellyhub_engine.cli.drawing.diagram import Diagram, Edge, Kind, Node
 from intellyhub_engine.cli.drawing.layout import Place, make_layout
+from intellyhub_engine.language.diagram import Diagram, Edge, Kind, Node
 
 __all__ = ["make_svg"]
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["event_record", "make_emit"]
 
+HOPS = "intellyhubhops"
+"""The extension attribute in which the platform counts how many flows an event has come through."""
+MOST_HOP_DIGITS = 9
+
 
 def make_emit(code: StateCode, nodes: Nodes) -> Node:
     """Its event keeps its id when a crash makes it leave twice, so that receivers see it once."""
@@ -58,6 +62,7 @@ def make_event(run: ActiveRun, parameters: dict[str, Any]) -> Event:
         extensions={
             **trace_of(run.start.event),
             **{str(name).lower(): text_of(value) for name, value in extensions.items()},
+            **hops_of(run.start.event),
         },
     )
 
@@ -67,6 +72,13 @@ def trace_of(cause: Event | None) -> dict[str, str]:
     tracing extension)."""
     known = cause.extensions if cause is not None else {}
     return {name: known[name] for name in ("traceparent", "tracestate") if name in known}
+
+
+def hops_of(cause: Event | None) -> dict[str, str]:
+    """One hop more than the event which started the run, so that the platform can end flows that emit to each other
+    for ever. Nothing where that one is not counted; an author cannot set it."""
+    hops = cause.extensions.get(HOPS, "") if cause is not None else ""
+    return {HOPS: str(int(hops) + 1)} if hops.isascii() and hops.isdigit() and len(hops) < MOST_HOP_DIGITS else {}
 
 
 def event_record(event: Event) -> Any:

@@ -1,9 +1,10 @@
-"""A clock that stands still until told, and both journals behind one fixture."""
+"""A clock that stands still until told, and all journals behind one fixture."""
 
 import pytest
 
 from intellyhub_engine.journal.memory import MemoryJournal
 from intellyhub_engine.journal.sqlite import SqliteJournal
+from tests.unit.knative.local.journal.services import Service
 
 SECOND_NS = 1_000_000_000
 
@@ -26,11 +27,23 @@ def clock():
     return Clock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "remote"])
 def journal(request, tmp_path, clock):
-    made = MemoryJournal(now_ns=clock) if request.param == "memory" else SqliteJournal(tmp_path / "j.db", now_ns=clock)
+    if request.param == "remote":
+        made = request.getfixturevalue("service").journal()
+    elif request.param == "sqlite":
+        made = SqliteJournal(tmp_path / "j.db", now_ns=clock)
+    else:
+        made = MemoryJournal(now_ns=clock)
     yield made
     made.close()
+
+
+@pytest.fixture
+def service(clock):
+    made = Service(clock)
+    yield made
+    made.remove()
 
 
 @pytest.fixture

@@ -52,11 +52,12 @@ class FakeRunner:
     def __init__(self, work: Callable[[Event], Any] | None = None) -> None:
         self.work = work or (lambda event: make_result())
         self.events: list[Event] = []
-        self.asked: list[tuple[str, Any]] = []
+        self.asked: list[tuple[Any, ...]] = []
         self.key: bytes | None = None
 
-    def start(self, event, begun):
+    def start(self, event, begun, variables=None):
         self.events.append(event)
+        self.asked.append(("start", variables))
         if begun is not None:
             begun("r1")
         return self.work(event)
@@ -69,9 +70,23 @@ class FakeRunner:
             raise RunNotFound(run_id)
         return make_result(RunStatus.WAITING, end_state=None)
 
-    def decide(self, run_id, decision):
-        self.asked.append((run_id, decision))
-        return make_result()
+    def decide(self, run_id, decision, begun=None):
+        return self.go_on(begun, run_id, decision)
+
+    def resume(self, run_id, begun=None):
+        return self.go_on(begun, run_id, "resume")
+
+    def replay(self, run_id, variables, begun=None):
+        return self.go_on(begun, run_id, "replay", variables)
+
+    def fork(self, run_id, seq, variables, begun=None):
+        return self.go_on(begun, run_id, "fork", seq, variables)
+
+    def go_on(self, begun, *asked):
+        self.asked.append(asked)
+        if begun is not None:
+            begun("r1")
+        return self.work(Event(id="e1", source="/s", type="t.made"))
 
     def cancel(self, run_id):
         self.asked.append((run_id, "cancel"))

@@ -181,7 +181,7 @@ def test_a_caller_who_does_not_wait_is_answered_once_the_run_is_durable():
 
 def test_a_run_that_cannot_be_recorded_is_not_accepted():
     class Unrecorded(FakeRunner):
-        def start(self, event, begun):
+        def start(self, event, begun, variables=None):
             raise JournalFull("the disk is full")
 
     response = make_exchange(Unrecorded()).answer(post(headers={"prefer": "respond-async"}))

@@ -7,10 +7,10 @@ import pytest
 
 from intellyhub_engine.catalogue.control import CONTROL
 from intellyhub_engine.catalogue.manifest import Catalogue
-from intellyhub_engine.errors import InputInvalid, RunNotFound
+from intellyhub_engine.errors import InputInvalid, OtherVersion, RunNotFound
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.memory import MemoryJournal
-from intellyhub_engine.journal.records import RunStatus
+from intellyhub_engine.journal.records import Logged, RunStatus
 from intellyhub_engine.language.compile import compile_flow
 from intellyhub_engine.language.load import load_flow
 from intellyhub_engine.machine.host import Host
@@ -141,6 +141,13 @@ def test_an_emitted_event_belongs_to_the_trace_of_its_cause(make_runner):
     assert reply.extensions == {"traceparent": "00-a-b-01"}
 
 
+def test_an_emitted_event_is_one_hop_further_than_its_cause(make_runner):
+    runner = make_runner()
+    for given, emitted in (("0", "1"), ("19", "20"), ("x", None), ("9" * 4301, None), ("٣", None)):
+        reply = runner.reply(runner.start(event("tell", extensions={"intellyhubhops": given}), None))
+        assert reply.extensions.get("intellyhubhops") == emitted
+
+
 def test_what_is_shown_from_the_journal_has_no_secrets(make_runner):
     runner = make_runner(secrets=("hidden word",))
     run_id = runner.start(event("ask"), None).run_id
@@ -148,3 +155,72 @@ def test_what_is_shown_from_the_journal_has_no_secrets(make_runner):
     assert "hidden" not in str(result.output)
     shown = runner.show(run_id)
     assert "hidden" not in str((shown.output, shown.variables))
+
+
+def test_a_caller_chooses_the_event_and_the_variables(make_runner):
+    result = make_runner().start(event("ask"), None, {"kind": "x", "said": 1})
+    assert result.output == {"kind": "x", "said": 1}
+
+
+def test_a_start_with_variables_is_no_answer_to_a_run_that_waits(make_runner, journal):
+    runner = make_runner()
+    waiting = runner.start(event("hear"), None)
+    assert runner.start(event("x", type="t.heard"), None, {}).run_id != waiting.run_id
+    assert journal.history(waiting.run_id).status is RunStatus.WAITING
+
+
+def test_an_event_that_only_another_version_waits_for_is_sent_there(make_runner, journal):
+    older, newer = make_runner(), make_runner(FLOW + "# another version\n")
+    waiting = older.start(event("hear"), None)
+    heard = event("x", type="t.heard")
+    with pytest.raises(OtherVersion) as caught:
+        newer.start(heard, None)
+    assert caught.value.version == older.program.digest
+    assert len(journal.runs()) == 1
+    assert older.start(heard, None).run_id == waiting.run_id
+
+
+def test_an_event_whose_run_is_unfinished_on_another_version_is_sent_there_and_the_run_is_free(make_runner, journal):
+    older, newer = make_runner(), make_runner(FLOW + "# another version\n")
+    made = event("ask")
+    run_id = older.start(made, None).run_id
+    journal.claim(run_id, owner="dead", lease_seconds=30)
+    journal.record(run_id, [Logged(2, "info", "woken", 0)], owner="dead", durable=True)
+    journal.release(run_id, owner="dead")
+    for ask in (lambda: newer.start(made, None), lambda: newer.resume(run_id)):
+        with pytest.raises(OtherVersion) as caught:
+            ask()
+        assert caught.value.version == older.program.digest
+    assert journal.history(run_id).status is RunStatus.RUNNING
+    assert older.resume(run_id).status is RunStatus.WAITING
+
+
+def test_runs_of_another_version_can_be_replayed_and_forked(make_runner, journal):
+    older, newer = make_runner(), make_runner(FLOW + "# another version\n")
+    run_id = older.start(event("x"), None).run_id
+    announced: list[str] = []
+    again = newer.replay(run_id, {"said": "again"}, announced.append)
+    forked = newer.fork(run_id, 2, {"said": "forked"}, announced.append)
+    assert (again.output["said"], forked.output["said"]) == ("again", "forked")
+    assert announced == [again.run_id, forked.run_id]
+    assert {journal.history(each).start.version for each in announced} == {newer.program.digest}
+    assert journal.history(forked.run_id).start.copied_from == (run_id, 2)
+
+
+def test_runs_of_another_flow_are_neither_replayed_forked_nor_resumed(make_runner):
+    run_id = make_runner(FLOW.replace("name: demo", "name: other")).start(event("x"), None).run_id
+    runner = make_runner()
+    for ask in (lambda: runner.replay(run_id, {}), lambda: runner.fork(run_id, 2, {}), lambda: runner.resume(run_id)):
+        with pytest.raises(RunNotFound):
+            ask()
+
+
+def test_a_resumption_is_announced_once_the_run_is_held(make_runner, journal, clock):
+    runner = make_runner()
+    run_id = runner.start(event("later"), None).run_id
+    announced: list[str] = []
+    assert runner.resume(run_id, announced.append).status is RunStatus.WAITING
+    assert announced == []
+    clock.now += 3_601 * 10**9
+    assert runner.resume(run_id, announced.append).status is RunStatus.SUCCEEDED
+    assert announced == [run_id]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intellyhub_engine.cli.drawing.diagram import make_diagram
 from intellyhub_engine.cli.drawing.mermaid import make_mermaid
 from intellyhub_engine.cli.drawing.svg import make_svg
+from intellyhub_engine.language.diagram import make_diagram
 from intellyhub_engine.language.model import Flow, State
 
 HOSTILE = [

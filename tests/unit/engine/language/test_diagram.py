@@ -1,6 +1,6 @@
 """The nodes and edges of a flow's machine."""
 
-from intellyhub_engine.cli.drawing.diagram import Kind, make_diagram
+from intellyhub_engine.language.diagram import Kind, make_diagram
 from intellyhub_engine.language.model import Flow, State
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from intellyhub_engine.language.model import BREAK, CONTINUE, END, Flow, State
 
-__all__ = ["Diagram", "Edge", "Kind", "Node", "make_diagram"]
+__all__ = ["Diagram", "Edge", "Kind", "Node", "edges_of", "make_diagram"]
 
 
 class Kind(StrEnum):

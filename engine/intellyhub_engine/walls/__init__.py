@@ -1,0 +1,1 @@
+"""The walls around a worker: what the kernel lets it see, reach and use."""
