@@ -45,6 +45,7 @@ SOURCES = {
     "a2a": source("a2a", None),
     "directory": source("directory", "directory:listen", "pollingdirectory"),
     "email": source("email", None),
+    "event": source("event", "event:listen", "cloudevent", "broker"),
     "mcp": source("mcp", None),
     "mqtt": source("mqtt", None),
     "rss": source("rss", "rss:listen"),

@@ -31,6 +31,9 @@ class Settings:
     local network, but not to the service that hands a cloud machine its credentials."""
     file_roots: tuple[Path, ...] = ()
     """INTELLYHUB_FILE_ROOTS: folders, separated like PATH, that flows may use beside their workspace. Default none."""
+    directories: tuple[Path, ...] = ()
+    """INTELLYHUB_DIRECTORIES: folders, separated like PATH, that directory listeners may watch beside their workspace;
+    flows are told what happens there, and cannot open the files. Default none."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -39,12 +42,19 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     reach = environment.get("INTELLYHUB_NETWORK", Reach.NO_METADATA.value)
     if reach not in list(Reach):
         faults.append(f"INTELLYHUB_NETWORK is {reach!r}, expected one of {', '.join(Reach)}")
-    roots = [Path(root) for root in environment.get("INTELLYHUB_FILE_ROOTS", "").split(os.pathsep) if root]
-    relative = [str(root) for root in roots if not root.is_absolute()]
-    faults += [f"INTELLYHUB_FILE_ROOTS names {root!r}, which is not absolute" for root in relative]
+    roots, faulty = read_folders(environment, "INTELLYHUB_FILE_ROOTS")
+    directories, missing = read_folders(environment, "INTELLYHUB_DIRECTORIES")
+    faults += faulty + missing
     if faults:
         raise InputInvalid("; ".join(faults))
-    return Settings(reach=Reach(reach), file_roots=tuple(root.resolve() for root in roots))
+    return Settings(reach=Reach(reach), file_roots=roots, directories=directories)
+
+
+def read_folders(environment: Mapping[str, str], name: str) -> tuple[tuple[Path, ...], list[str]]:
+    """The folders that a variable names, links followed, and what is wrong with it."""
+    folders = [Path(folder) for folder in environment.get(name, "").split(os.pathsep) if folder]
+    faults = [f"{name} names {str(folder)!r}, which is not absolute" for folder in folders if not folder.is_absolute()]
+    return tuple(folder.resolve() for folder in folders), faults
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
+from intellyhub_functions.settings import settings
 from intellyhub_functions.sources.backoff import Backoff
 from intellyhub_functions.sources.directory.patterns import Patterns, as_list, make_patterns
 from intellyhub_functions.sources.directory.snapshot import Change, Snapshot, compare, take_snapshot
@@ -22,46 +24,66 @@ __all__ = ["listen"]
 
 EVENT_TYPE = "io.intellyhub.directory.change"
 KINDS = frozenset(("created", "modified", "deleted"))
+SHARE_OF_A_CORE = 0.1
+"""What a listener may use: a folder that takes long to look at is looked at the more seldom."""
 UNWATCHED_SECONDS = 30.0
 """How often the folder is looked at although the system reports no change: network folders report none."""
 
 
 def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
     """Compare the folder with what it held, also over a restart; a file counts once it rests for `poll_interval`."""
-    folder = place(text_of(parameters.get("path") or "."), context.workspace)
+    folder = place(text_of(parameters.get("path") or "."), context.workspace, also=settings().directories)
     kinds = set(as_list(parameters.get("events", ["created", "modified"])))
     if not kinds or kinds - KINDS:
         raise PermanentError(f"events are {', '.join(sorted(kinds)) or 'none'}; known are {', '.join(sorted(KINDS))}")
     patterns = make_patterns(parameters.get("file_patterns", ["*"]), parameters.get("ignore_patterns", []))
     recursive = bool(parameters.get("recursive", True))
-    rest_seconds = float(parameters.get("poll_interval", 1.0))
-    look = Look(folder, patterns, recursive, context)
+    rest_seconds = shortest_rest_seconds = float(parameters.get("poll_interval", 1.0))
+    look = Look(folder, patterns, recursive, bool(parameters.get("emit_existing")), context)
     backoff = Backoff(context, most_seconds=60.0)
     woken = threading.Event()
-    with watch(folder, recursive, woken, context) as watched:
-        while not context.stopping.is_set():
-            try:
-                settled, restless = look.again(emit_existing=bool(parameters.get("emit_existing")))
-            except OSError as fault:
-                backoff.fail(
-                    RetryableError(f"{folder}: {(fault.strerror or str(fault)).lower()}"), "the directory listener"
-                )
-                continue
-            backoff.succeed()
-            for change in settled:
-                if change.kind in kinds:
-                    yield make_event(change, folder, context)
-            look.accept(settled)
-            pause(woken, rest_seconds if restless or not watched else UNWATCHED_SECONDS, rest_seconds, context)
+    while not context.stopping.is_set():
+        with watch(folder, recursive, woken, context) as watched:
+            begun_with = identity(folder)
+            while identity(folder) == begun_with and not context.stopping.is_set():
+                used = time.thread_time()
+                try:
+                    settled, restless = look.again()
+                except OSError as fault:
+                    reason = (fault.strerror or str(fault)).lower()
+                    backoff.fail(RetryableError(f"{folder}: {reason}"), "the directory listener")
+                    continue
+                backoff.succeed()
+                for change in settled:
+                    if change.kind in kinds:
+                        yield make_event(change, folder, context)
+                look.accept(settled)
+                used = time.thread_time() - used
+                seconds = rest_seconds if restless or not watched else UNWATCHED_SECONDS
+                rest_seconds = max(shortest_rest_seconds, used / SHARE_OF_A_CORE)
+                pause(woken, seconds, rest_seconds, context, folder, begun_with)
+        context.sleep(min(rest_seconds, 0.5))
+
+
+def identity(folder: Path) -> tuple[int, int] | None:
+    """Which folder it is; None where there is none. One that was replaced has to be watched anew."""
+    try:
+        facts = folder.lstat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 class Look:
     """What the folder held when it was last looked at, and what has been told of it."""
 
-    def __init__(self, folder: Path, patterns: Patterns, recursive: bool, context: SourceContext) -> None:
+    def __init__(
+        self, folder: Path, patterns: Patterns, recursive: bool, emit_existing: bool, context: SourceContext
+    ) -> None:
         self._folder = folder
         self._patterns = patterns
         self._recursive = recursive
+        self._emit_existing = emit_existing
         self._cursors = context.cursors
         self._place = f"directory {folder}"
         self._previous: Snapshot = {}
@@ -70,11 +92,11 @@ class Look:
             None if kept is None else {path: (mark[0], mark[1]) for path, mark in kept.items()}
         )
 
-    def again(self, *, emit_existing: bool) -> tuple[list[Change], bool]:
+    def again(self) -> tuple[list[Change], bool]:
         """The changes of files that rested since the last look, and whether there are others."""
         now = take_snapshot(self._folder, self._patterns, recursive=self._recursive)
         if self._told is None:
-            self._told = {} if emit_existing else now
+            self._told = {} if self._emit_existing else now
             self._cursors.put(self._place, self._told)
         changes = compare(self._told, now)
         settled = [change for change in changes if self._previous.get(change.path) == change.present]
@@ -93,11 +115,18 @@ class Look:
             self._cursors.put(self._place, self._told)
 
 
-def pause(woken: threading.Event, most_seconds: float, rest_seconds: float, context: SourceContext) -> None:
-    """Wait for a change, at most so long; then give it time to complete."""
-    waited = 0.0
-    while waited < most_seconds and not woken.is_set() and not context.sleep(min(rest_seconds, 0.5)):
-        waited += min(rest_seconds, 0.5)
+def pause(
+    woken: threading.Event,
+    most_seconds: float,
+    rest_seconds: float,
+    context: SourceContext,
+    folder: Path,
+    begun_with: tuple[int, int] | None,
+) -> None:
+    """Wait for a change, at most so long and only while the folder is the same; then give it time to complete."""
+    waited, step = 0.0, min(rest_seconds, 0.5)
+    while waited < most_seconds and not woken.is_set() and identity(folder) == begun_with and not context.sleep(step):
+        waited += step
     if woken.is_set():
         woken.clear()
         context.sleep(rest_seconds)

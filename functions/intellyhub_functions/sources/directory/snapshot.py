@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from intellyhub_functions.sources.directory.patterns import Patterns
+from intellyhub_functions.sources.folders import opened
 
 __all__ = ["Change", "Snapshot", "compare", "take_snapshot"]
+
+MAX_FILES = 20_000
+"""That fit the patterns: the place of the listener names them all."""
+MAX_ENTRIES = 200_000
+MAX_DEPTH = 32
 
 Snapshot = dict[str, tuple[int, int]]
 """Path relative to the folder -> (modification time in nanoseconds, size in bytes)."""
@@ -30,32 +38,31 @@ class Change:
 
 
 def take_snapshot(folder: Path, patterns: Patterns, *, recursive: bool) -> Snapshot:
-    """The files meant by the patterns; links are left out, they may lead anywhere. Raises OSError for the folder."""
+    """The regular files meant by the patterns; links are neither told nor followed, also not one that is put in the
+    place of a folder meanwhile. Raises OSError for the folder, and for one that holds too much."""
     found: Snapshot = {}
-    folders = [folder]
-    while folders:
-        current = folders.pop()
-        try:
-            with os.scandir(current) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders += [Path(entry.path)] if recursive else []
-                    elif entry.is_file(follow_symlinks=False):
-                        note(entry, folder, patterns, found)
-        except FileNotFoundError:
-            if current == folder:
-                raise  # one below it went while we looked: the next look sees that
+    seen = 0
+    with opened(folder) as handle:
+        for place, folders, files, inner in os.fwalk(".", dir_fd=handle, follow_symlinks=False):
+            depth = place.count("/")
+            if not recursive or depth >= MAX_DEPTH:
+                folders.clear()
+            seen += len(files) + len(folders)
+            for name in files:
+                note(f"{place[2:]}/{name}" if depth else name, name, inner, patterns, found)
+            if len(found) > MAX_FILES or seen > MAX_ENTRIES:
+                raise OSError(errno.E2BIG, f"more than {MAX_FILES} files fit, or {MAX_ENTRIES} are there at all")
     return found
 
 
-def note(entry: os.DirEntry[str], folder: Path, patterns: Patterns, found: Snapshot) -> None:
-    path = Path(entry.path).relative_to(folder).as_posix()
+def note(path: str, name: str, folder: int, patterns: Patterns, found: Snapshot) -> None:
     if patterns.fit(path):
         try:
-            state = entry.stat(follow_symlinks=False)
+            state = os.stat(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
             return
-        found[path] = (state.st_mtime_ns, state.st_size)
+        if stat.S_ISREG(state.st_mode):
+            found[path] = (state.st_mtime_ns, state.st_size)
 
 
 def compare(before: Mapping[str, tuple[int, int]], now: Snapshot) -> list[Change]:

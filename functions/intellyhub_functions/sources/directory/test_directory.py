@@ -6,8 +6,11 @@ import pytest
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.machine.source import MemoryCursors
+from intellyhub_functions.settings import settings
+from intellyhub_functions.sources.directory import snapshot
 from intellyhub_functions.sources.directory.directory import listen
 from intellyhub_functions.sources.directory.patterns import expand_braces, make_patterns
+from intellyhub_functions.sources.folders import opened
 from intellyhub_functions.testing.surroundings import Listening, Log, await_that, make_context
 
 
@@ -90,6 +93,58 @@ def test_a_folder_that_is_missing_is_waited_for(tmp_path):
 def test_a_folder_outside_the_workspace_is_refused(tmp_path):
     with pytest.raises(PermanentError, match="outside the workspace"):
         next(listen({"path": "/etc"}, make_context(tmp_path)))
+
+
+def test_a_folder_that_the_installation_names_may_be_watched(tmp_path, monkeypatch):
+    monkeypatch.setenv("INTELLYHUB_DIRECTORIES", str(tmp_path / "shared"))
+    settings.cache_clear()
+    try:
+        (tmp_path / "shared/in").mkdir(parents=True)
+        with watch(tmp_path / "workspace", path=str(tmp_path / "shared/in"), emit_existing=True) as source:
+            (tmp_path / "shared/in/a").write_text("x")
+            assert source.next().data["file_path"] == str(tmp_path / "shared/in/a")
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
+def test_a_link_that_is_put_in_the_place_of_the_folder_leads_nowhere(inbox, tmp_path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/key").write_text("x")
+    with watch(tmp_path, emit_existing=True) as source:
+        ready(source)
+        inbox.rmdir()
+        inbox.symlink_to(tmp_path / "secrets")
+        await_that(lambda: "directory listener: " in source.context.log.text())
+        inbox.unlink()
+        inbox.mkdir()
+        (inbox / "mine").write_text("x")
+        assert source.next().data["file_name"] == "mine"
+
+
+def test_a_link_above_the_folder_leads_nowhere_either(tmp_path):
+    (tmp_path / "real/inbox").mkdir(parents=True)
+    (tmp_path / "over").symlink_to(tmp_path / "real")
+    with pytest.raises(OSError, match=r"over|directory|loop"), opened(tmp_path / "over/inbox"):
+        pass
+
+
+def test_a_folder_that_holds_too_much_is_not_listened_to(inbox, tmp_path, monkeypatch):
+    monkeypatch.setattr(snapshot, "MAX_FILES", 2)
+    for name in "abc":
+        (inbox / name).write_text("x")
+    with watch(tmp_path) as source:
+        await_that(lambda: "more than 2 files" in source.context.log.text())
+
+
+def test_folders_are_looked_into_only_so_deep(inbox):
+    deep = inbox
+    for _ in range(60):
+        deep = deep / "d"
+        deep.mkdir()
+        (deep / "f").write_text("x")
+    found = snapshot.take_snapshot(inbox.resolve(), make_patterns(["*"], []), recursive=True)
+    assert len(found) == snapshot.MAX_DEPTH
 
 
 def test_an_unknown_kind_of_change_is_refused(tmp_path):

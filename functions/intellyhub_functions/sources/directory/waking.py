@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from intellyhub_engine.machine.source import SourceContext
+from intellyhub_functions.sources.folders import opened
 
 __all__ = ["watch"]
 
@@ -26,10 +27,14 @@ def watch(folder: Path, recursive: bool, woken: threading.Event, context: Source
         on_modified = on_moved = on_deleted = on_closed = on_created
 
     observer = Observer()
+    stack = contextlib.ExitStack()
     try:
-        observer.schedule(Waker(), str(folder), recursive=recursive)
+        handle = stack.enter_context(opened(folder))
+        held = f"/proc/self/fd/{handle}/."  # the very folder, whatever is put in its place
+        observer.schedule(Waker(), held if Path(held).exists() else str(folder), recursive=recursive)
         observer.start()
     except OSError as fault:  # no such folder yet, or the system's limit of watches
+        stack.close()
         context.log("warning", f"{folder} is looked at by the clock, because it cannot be watched: {fault}")
         yield False
         return
@@ -38,3 +43,4 @@ def watch(folder: Path, recursive: bool, woken: threading.Event, context: Source
     finally:
         observer.stop()
         observer.join()
+        stack.close()

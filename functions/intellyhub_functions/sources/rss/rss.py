@@ -10,14 +10,19 @@ from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import Record, text_of
 from intellyhub_engine.machine.source import Health, SourceContext
+from intellyhub_engine.machine.watch import Watcher
 from intellyhub_functions.feeds.feed import ACCEPT, read_feed
 from intellyhub_functions.network.answers import retry_after
 from intellyhub_functions.network.exchange import Request, Response, name_of, send
 
-__all__ = ["listen"]
+__all__ = ["Feeds", "listen"]
 
 EVENT_TYPE = "io.intellyhub.rss.article"
-MAX_FEED_BYTES = 16 * 1024 * 1024
+MAX_FEED_BYTES = 10 * 1024 * 1024
+"""Those of long podcasts have some megabytes; reading takes about half a second for each."""
+MAX_FEEDS = 100
+MAX_FETCH_SECONDS = 120.0
+"""For everything together: a server that sends a byte now and then holds nobody up for ever."""
 MAX_SEEN = 2000
 """Article ids kept per feed; feeds show far fewer at once."""
 MAX_BACKOFF_SECONDS = 3600.0
@@ -30,28 +35,51 @@ class Watched:
     url: str
     due_ns: int = 0
     failures: int = 0
+    asked_seconds: float = 0.0
+    """How long the server wants to be left alone (`Retry-After`)."""
 
 
-def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
-    """Look at every feed each `check_interval`; a feed that fails is looked at more and more seldom, and says so."""
-    written = parameters.get("feeds")
-    urls = [written] if isinstance(written, str) else list(written or [])
-    feeds = [Watched(text_of(url)) for url in urls if url]
-    if not feeds:
-        raise PermanentError("the rss listener needs feeds, or url")
-    interval_ns = int(parameters.get("check_interval", 300) * 1e9)
-    while not context.stopping.is_set():
-        for feed in feeds:
-            if feed.due_ns <= context.now_ns():
-                yield from look(feed, parameters, context)
-                feed.due_ns = context.now_ns() + wait_ns(feed, interval_ns)
-        context.sleep(max(min(feed.due_ns for feed in feeds) - context.now_ns(), 0) / 1e9)
+class Feeds:
+    """The feeds of one listener. Each is looked at every `check_interval`; one that fails, more and more seldom."""
+
+    def __init__(self, parameters: Mapping[str, Any], context: SourceContext) -> None:
+        written = parameters.get("feeds")
+        urls = [written] if isinstance(written, str) else list(written or [])
+        self._feeds = [Watched(text_of(url)) for url in urls if url]
+        if not 0 < len(self._feeds) <= MAX_FEEDS:
+            raise PermanentError(f"the rss listener needs feeds, or url, and at most {MAX_FEEDS} of them")
+        self._interval_ns = int(parameters.get("check_interval", 300) * 1e9)
+        self._parameters = parameters
+        self._context = context
+
+    def due_ns(self) -> int:
+        """When the next feed is looked at; at once, where the clock was set back by more than any wait."""
+        due = min(feed.due_ns for feed in self._feeds)
+        return due if due - self._context.now_ns() <= longest_ns(self._interval_ns) else 0
+
+    def look(self) -> Iterator[Event]:
+        """What is new in the feeds that are due."""
+        now_ns = self._context.now_ns()
+        most_ns = now_ns + longest_ns(self._interval_ns)
+        for feed in self._feeds:
+            if not now_ns < feed.due_ns <= most_ns and not self._context.stopping.is_set():
+                feed.due_ns = now_ns + self._interval_ns
+                yield from look(feed, self._parameters, self._context)
+                feed.due_ns = self._context.now_ns() + wait_ns(feed, self._interval_ns)
+
+
+listen = Watcher(Feeds)
 
 
 def wait_ns(feed: Watched, interval_ns: int) -> int:
-    """The interval, doubled with every failure in a row."""
-    doubled: int = interval_ns << min(feed.failures, 20)
-    return min(doubled, max(interval_ns, int(MAX_BACKOFF_SECONDS * 1e9)))
+    """The interval, doubled with every failure in a row; what the server asked for, where that is more."""
+    doubled = max(interval_ns << min(feed.failures, 20), int(feed.asked_seconds * 1e9))
+    return min(doubled, longest_ns(interval_ns))
+
+
+def longest_ns(interval_ns: int) -> int:
+    """The longest wait for a feed that fails."""
+    return max(interval_ns, int(MAX_BACKOFF_SECONDS * 1e9))
 
 
 def look(feed: Watched, parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
@@ -64,10 +92,11 @@ def look(feed: Watched, parameters: Mapping[str, Any], context: SourceContext) -
             yield from give_new(feed, content, place, response, parameters, context)
     except (RetryableError, PermanentError) as failure:
         feed.failures += 1
+        feed.asked_seconds = getattr(failure, "retry_after_seconds", None) or 0.0
         context.log("error", f"{failure}; failure {feed.failures} in a row")
         context.report(Health(connected=False, message=str(failure)))
         return
-    feed.failures = 0
+    feed.failures, feed.asked_seconds = 0, 0.0
     context.report(Health(connected=True))
 
 
@@ -88,6 +117,7 @@ def fetch(
             url=feed.url,
             headers={name: text_of(value) for name, value in headers.items() if value},
             timeout_seconds=parameters.get("timeout", 30),
+            deadline_seconds=MAX_FETCH_SECONDS,
             max_body_bytes=MAX_FEED_BYTES,
             cancelled=context.stopping,
         )

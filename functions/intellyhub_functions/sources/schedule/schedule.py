@@ -3,65 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from intellyhub_engine.events import Event
 from intellyhub_engine.machine.source import Health, SourceContext
+from intellyhub_engine.machine.watch import Watcher
 from intellyhub_functions.sources.schedule.times import Schedule, make_schedule
 
-__all__ = ["listen"]
+__all__ = ["Ticks", "listen"]
 
 EVENT_TYPE = "io.intellyhub.schedule.tick"
-LOOK_SECONDS = 30.0
-"""How often the clock is looked at, because it can be set."""
+PLACE = "schedule"
+ON_TIME = timedelta(minutes=1)
+"""A time that passed no longer ago still fires: a restart, or a run that takes long, skips none."""
+WRONG_CLOCK = timedelta(hours=1)
+"""A time that fired further in the future than this fired by a clock that was wrong."""
 
 
-def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
-    """Wait and fire. The place is the last due time that fired: no time fires twice, also after a restart."""
-    schedule = make_schedule(parameters)
-    context.report(Health(connected=True))
-    while not context.stopping.is_set():
-        due = find_due(schedule, parameters, context)
-        if wait_until(due, context):
-            return
-        yield make_event(due, parameters, context)
-        context.cursors.put("schedule", due.isoformat())
+class Ticks:
+    """The times of one schedule. Its place is the last time that fired, at first the moment of the first contact: no
+    time fires twice and none is skipped, also over a restart."""
+
+    def __init__(self, parameters: Mapping[str, Any], context: SourceContext) -> None:
+        self._schedule = make_schedule(parameters)
+        self._parameters = parameters
+        self._context = context
+        kept = context.cursors.get(PLACE)
+        self._last = time_of(context) if kept is None else datetime.fromisoformat(kept)
+        if kept is None:
+            context.cursors.put(PLACE, self._last.isoformat())
+        self._found_at = time_of(context)
+        self._due = self._find()
+        context.report(Health(connected=True))
+
+    def due_ns(self) -> int:
+        """When the next time fires."""
+        if time_of(self._context) < self._found_at:  # the clock was set back
+            self._due = self._find()
+        return int(self._due.timestamp() * 1e9)
+
+    def look(self) -> Iterator[Event]:
+        """The event of the time that is due; nothing where it has long passed, as on a machine that slept."""
+        now = time_of(self._context)
+        if now - self._due > ON_TIME:
+            self._due = self._find()
+        if self._due <= now:
+            yield make_event(self._due, self._parameters, self._context)
+            self._context.cursors.put(PLACE, self._due.isoformat())
+            self._last = self._due
+            self._context.report(Health(connected=True))
+        self._due = self._find()
+
+    def _find(self) -> datetime:
+        now = self._found_at = time_of(self._context)
+        if self._last > now + WRONG_CLOCK or (self._schedule.interval is not None and self._last > now):
+            self._context.log("warning", f"the clock was set back: times are counted from {now.isoformat()} again")
+            self._last = now
+        return find_due(self._schedule, self._last, now, catch_up=bool(self._parameters.get("catch_up")))
 
 
-def find_due(schedule: Schedule, parameters: Mapping[str, Any], context: SourceContext) -> datetime:
-    """The next due time. What passed while nobody listened is left out; with `catch_up` the last of it is due now."""
-    now = time_of(context)
-    kept = context.cursors.get("schedule")
-    last = datetime.fromisoformat(kept) if kept else None
-    if last is None:
-        return schedule.after(now, last=None)
+def find_due(schedule: Schedule, last: datetime, now: datetime, *, catch_up: bool) -> datetime:
+    """The next due time after the one that fired `last`. What passed while nobody listened is left out; with
+    `catch_up` the last of it is due now."""
     due = schedule.after(last, last=last)
     if due > now:
         return due
-    return latest(schedule, due, now, last) if parameters.get("catch_up") else on_time(schedule, due, now, last)
+    latest = schedule.until(now, last=last)
+    return latest if catch_up or now - latest <= ON_TIME else schedule.after(now, last=last)
 
 
-def latest(schedule: Schedule, due: datetime, now: datetime, last: datetime) -> datetime:
-    """The last due time that is not after `now`."""
-    if schedule.interval is not None:
-        return due + schedule.interval * ((now - due) // schedule.interval)
-    while (following := schedule.after(due, last=last)) <= now:
-        due = following
-    return due
-
-
-def on_time(schedule: Schedule, due: datetime, now: datetime, last: datetime) -> datetime:
-    """The due time itself while it is fresh (its run took long), else the first one still to come."""
-    return due if (now - due).total_seconds() < 1.0 else schedule.after(now, last=last)
-
-
-def wait_until(due: datetime, context: SourceContext) -> bool:
-    """Wait for a time; True when the source has to end."""
-    while (seconds := (due - time_of(context)).total_seconds()) > 0:
-        if context.sleep(min(seconds, LOOK_SECONDS)):
-            return True
-    return context.stopping.is_set()
+listen = Watcher(Ticks, quick=True)
 
 
 def time_of(context: SourceContext) -> datetime:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.machine.source import MemoryCursors
-from intellyhub_functions.sources.schedule.schedule import find_due, listen
+from intellyhub_functions.sources.schedule.schedule import Ticks, listen
 from intellyhub_functions.sources.schedule.times import make_schedule
 from intellyhub_functions.testing.surroundings import make_context
 
@@ -21,11 +21,36 @@ def at(moment):
     return lambda: int(moment.timestamp() * 1e9)
 
 
-def due(parameters, now, tmp_path, last=None):
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, now):
+        self.now = now
+
+    def __call__(self):
+        return int(self.now.timestamp() * 1e9)
+
+
+def ticks(parameters, now, tmp_path, last=None):
     cursors = MemoryCursors()
     if last is not None:
         cursors.put("schedule", last.isoformat())
-    return find_due(make_schedule(parameters), parameters, make_context(tmp_path, cursors=cursors, now_ns=at(now)))
+    return Ticks(parameters, make_context(tmp_path, cursors=cursors, now_ns=now if callable(now) else at(now)))
+
+
+def due(parameters, now, tmp_path, last=None):
+    return due_of(ticks(parameters, now, tmp_path, last))
+
+
+def due_of(found):
+    return datetime.fromtimestamp(found.due_ns() / 1e9, UTC)
+
+
+def times(cron, start, count, zone="Europe/Rome"):
+    schedule, found = make_schedule({"cron": cron, "timezone": zone}), [start]
+    for _ in range(count):
+        found.append(schedule.after(found[-1], last=found[-1]))
+    return [moment.strftime("%d %H:%M:%S") for moment in found[1:]]
 
 
 def test_cron_is_read_in_its_time_zone_also_when_summer_time_begins(tmp_path):
@@ -57,6 +82,72 @@ def test_a_time_that_came_while_the_last_run_was_at_work_is_on_time(tmp_path):
     assert due({"every": 60}, now, tmp_path, last=NOON - timedelta(minutes=1)) == NOON
 
 
+def test_a_restart_over_a_due_time_skips_it_not_even_the_first(tmp_path):
+    cursors, clock = MemoryCursors(), Clock(NOON - timedelta(seconds=2))
+    Ticks({"cron": "0 12 * * *"}, make_context(tmp_path, cursors=cursors, now_ns=clock))
+    clock.now = NOON + timedelta(seconds=3)
+    [event] = Ticks({"cron": "0 12 * * *"}, make_context(tmp_path, cursors=cursors, now_ns=clock)).look()
+    assert event.data["scheduled_at"] == NOON.isoformat()
+
+
+def test_a_kill_between_the_event_and_its_place_repeats_it_with_the_same_id(tmp_path):
+    cursors, clock = MemoryCursors(), Clock(NOON - timedelta(seconds=2))
+    watch = Ticks({"cron": "0 12 * * *"}, make_context(tmp_path, cursors=cursors, now_ns=clock))
+    clock.now = NOON
+    first = next(watch.look())  # never asked for the next: not known to be safe
+    [again] = Ticks({"cron": "0 12 * * *"}, make_context(tmp_path, cursors=cursors, now_ns=clock)).look()
+    assert again.id == first.id
+    assert due({"cron": "0 12 * * *"}, clock, tmp_path, last=datetime.fromisoformat(cursors.get("schedule"))) > NOON
+
+
+def test_a_machine_that_slept_leaves_out_what_passed(tmp_path):
+    clock = Clock(NOON - timedelta(minutes=1))
+    watch = ticks({"cron": "0 * * * *"}, clock, tmp_path)
+    clock.now = NOON + timedelta(hours=2, minutes=30)
+    assert list(watch.look()) == []
+    assert due_of(watch) == NOON + timedelta(hours=3)
+
+
+@pytest.mark.parametrize(("schedule", "following"), [({"cron": "0 12 * * *"}, 24), ({"every": "1h"}, 1)])
+def test_a_clock_that_is_set_back_fires_no_time_twice(tmp_path, schedule, following):
+    clock = Clock(NOON - timedelta(hours=1))
+    watch = ticks(schedule, clock, tmp_path)
+    clock.now = NOON
+    assert len(list(watch.look())) == 1
+    clock.now = NOON - timedelta(minutes=30)
+    assert due_of(watch) == (clock.now if "every" in schedule else NOON) + timedelta(hours=following)
+
+
+@pytest.mark.parametrize("schedule", [{"cron": "0 * * * *"}, {"every": "1h"}])
+def test_times_that_a_wrong_clock_fired_in_the_future_do_not_stop_it_for_ever(tmp_path, schedule):
+    assert due(schedule, NOON, tmp_path, last=NOON + timedelta(days=3650)) == NOON + timedelta(hours=1)
+
+
+def test_many_missed_times_are_passed_over_at_once(tmp_path):
+    every_second = {"cron": "* * * * * *", "catch_up": True}
+    assert due(every_second, NOON, tmp_path, last=NOON - timedelta(days=3650)) == NOON
+
+
+def test_when_summer_time_begins_a_time_that_is_left_out_fires_when_clocks_go_on():
+    assert times("30 2 * * *", datetime(2025, 3, 29, 12, tzinfo=UTC), 2) == ["30 01:00:00", "31 00:30:00"]
+
+
+def test_when_summer_time_ends_a_named_hour_fires_once_and_every_hour_each_time():
+    evening = datetime(2025, 10, 25, 12, tzinfo=UTC)
+    assert times("30 2 * * *", evening, 2) == ["26 00:30:00", "27 01:30:00"]
+    assert times("30 * * * *", evening.replace(hour=23), 4) == [
+        "25 23:30:00",
+        "26 00:30:00",
+        "26 01:30:00",
+        "26 02:30:00",
+    ]
+    assert times("0 */2 * * *", evening.replace(hour=23), 2) == ["26 00:00:00", "26 01:00:00"]
+
+
+def test_six_fields_begin_with_the_second():
+    assert times("*/20 0 * * * *", NOON, 4, "UTC") == ["29 12:00:20", "29 12:00:40", "29 13:00:00", "29 13:00:20"]
+
+
 def test_it_fires_at_every_interval_with_the_due_time_as_id(tmp_path):
     context = make_context(tmp_path)
     events = listen({"every": 0.05, "payload": {"a": 1}}, context)
@@ -80,6 +171,10 @@ def test_it_ends_when_it_has_to(tmp_path):
         ({"cron": "* * * * *", "every": 5}, "either cron or every"),
         ({"cron": "61 * * * *"}, "names no times"),
         ({"cron": "0 0 30 2 *"}, "names no times"),
+        ({"cron": "0 0 * * * * 2030"}, "five fields, or six"),
+        ({"cron": "R 2 * * *"}, "others after a restart"),
+        ({"cron": "0 h(1-3) * * *"}, "others after a restart"),
+        ({"every": 1e300}, "not an interval"),
         ({"every": "soon"}, "not an interval"),
         ({"every": 5, "timezone": "Rome"}, "not one such as Europe/Rome"),
         ({"every": 5, "timezone": "../../etc/passwd"}, "not one such as Europe/Rome"),

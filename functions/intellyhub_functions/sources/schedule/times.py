@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.durations import seconds_of
 from intellyhub_engine.language.values.values import text_of
 
+if TYPE_CHECKING:
+    from croniter import croniter
+
 __all__ = ["Schedule", "make_schedule"]
 
 MIN_INTERVAL_SECONDS = 0.05
+MAX_INTERVAL_SECONDS = 100 * 366 * 86400.0
+EVERY_HOUR = re.compile(r"[*?/-]")
+RANDOM = re.compile(r"(^|[\s,])[RH](?![A-Z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +37,29 @@ class Schedule:
         if self.interval is not None:
             anchor = last if last is not None and last <= moment else moment
             return anchor + self.interval * ((moment - anchor) // self.interval + 1)
+        times = self._times(moment)
+        while self._is_repeated(found := times.get_next(datetime).astimezone(UTC)):
+            pass
+        return found
+
+    def until(self, moment: datetime, *, last: datetime) -> datetime:
+        """The last due time that is not after `moment`; an interval counts from the `last` due time."""
+        if self.interval is not None:
+            return last + self.interval * ((moment - last) // self.interval)
+        times = self._times(moment + timedelta(seconds=1))
+        while (found := times.get_prev(datetime).astimezone(UTC)) > moment or self._is_repeated(found):
+            pass
+        return found
+
+    def _times(self, moment: datetime) -> croniter:
         from croniter import croniter
 
-        found = croniter(self.cron or "", moment.astimezone(self.zone), ret_type=datetime).get_next(datetime)
-        return found.astimezone(UTC)
+        return croniter(self.cron or "", moment.astimezone(self.zone), second_at_beginning=True)
+
+    def _is_repeated(self, found: datetime) -> bool:
+        """Whether this is the second time that clocks show this hour, as summer time ends, and the schedule names the
+        hour: it fired at the first. One that fires every hour goes on by the hours that pass, as cron(8) does."""
+        return found.astimezone(self.zone).fold == 1 and not EVERY_HOUR.search(hours_of(self.cron or ""))
 
 
 def make_schedule(parameters: Mapping[str, Any]) -> Schedule:
@@ -42,7 +68,7 @@ def make_schedule(parameters: Mapping[str, Any]) -> Schedule:
     if bool(cron) == (every is not None):
         raise PermanentError("a schedule needs either cron or every")
     seconds = None if cron else seconds_of(every)
-    if not cron and (seconds is None or seconds < MIN_INTERVAL_SECONDS):
+    if not cron and (seconds is None or not MIN_INTERVAL_SECONDS <= seconds <= MAX_INTERVAL_SECONDS):
         raise PermanentError(f"every is {every!r}, not an interval such as 90s, 5m, 2h or 1d")
     if cron:
         check_cron(cron)
@@ -50,11 +76,22 @@ def make_schedule(parameters: Mapping[str, Any]) -> Schedule:
     return Schedule(cron=cron or None, zone=zone, interval=None if seconds is None else timedelta(seconds=seconds))
 
 
+def hours_of(cron: str) -> str:
+    """The field of the hour."""
+    if cron.startswith("@"):
+        return "*" if cron.lower() == "@hourly" else "0"
+    return cron.split()[-4]
+
+
 def check_cron(cron: str) -> None:
     from croniter import CroniterError, croniter
 
+    if not cron.startswith("@") and len(cron.split()) not in (5, 6):
+        raise PermanentError(f"cron is {cron!r}: there are five fields, or six with the seconds first")
+    if RANDOM.search(cron):
+        raise PermanentError(f"cron is {cron!r}: R and H stand for random times, which would be others after a restart")
     try:
-        croniter(cron, datetime.now(UTC)).get_next()
+        croniter(cron, datetime.now(UTC), second_at_beginning=True).get_next()
     except (CroniterError, ValueError) as fault:
         raise PermanentError(f"cron is {cron!r}, which names no times: {fault}") from fault
 

@@ -9,8 +9,8 @@ from typing import Any
 from intellyhub_engine.errors import StepFailed
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
+from intellyhub_functions.sources.folders import write_into
 from intellyhub_functions.states.file.paths import place, shown
-from intellyhub_functions.states.file.storage import write_whole
 from intellyhub_functions.telegram.bot_api import Bot
 
 __all__ = ["save_voice"]
@@ -29,7 +29,8 @@ def save_voice(
         remote = bot.call("getFile", {"file_id": voice["file_id"]})["file_path"]
         name = f"voice_{voice.get('file_unique_id', voice['file_id'])}{PurePosixPath(remote).suffix or '.ogg'}"
         path = place(f"{parameters.get('voice_download_path', 'workspace')}/{name}", context.workspace)
-        write_whole(path, bot.download(remote))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_into(path.parent, path.name, bot.download(remote))
     except (StepFailed, OSError) as fault:
         context.log("error", f"the voice message could not be saved: {fault}")
         return fields

@@ -11,8 +11,8 @@ from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import Health, Reply, SourceContext
-from intellyhub_functions.sources.webhook.checks import make_networks
-from intellyhub_functions.sources.webhook.server import Rules, make_server
+from intellyhub_functions.sources.webhook.rules import make_rules
+from intellyhub_functions.sources.webhook.server import make_server
 
 __all__ = ["listen"]
 
@@ -67,15 +67,8 @@ class Call:
 def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
     """Serve until stopped. A caller without a reply after `reply_timeout` gets 202; one whose event was not even
     taken gets 503, and its event is dropped."""
-    path = text_of(parameters.get("path") or "/webhook")
-    waiting = Waiting(context, float(parameters.get("reply_timeout", 30)))
-    rules = Rules(
-        path="/" + path.strip("/"),
-        methods=frozenset(method.upper() for method in as_list(parameters.get("methods", ["POST", "PUT"]))),
-        networks=make_networks(parameters.get("allowed_ips")),
-        secret=text_of(parameters.get("secret")) or None,
-        max_body_bytes=parameters.get("max_body_bytes", 1024 * 1024),
-    )
+    rules = make_rules(parameters)
+    waiting = Waiting(context, rules.reply_seconds)
     host, port = text_of(parameters.get("host") or "127.0.0.1"), parameters.get("port", 8080)
     try:
         server = make_server(host, port, rules, waiting.answer, context)
@@ -95,8 +88,3 @@ def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Ev
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def as_list(written: Any) -> list[str]:
-    parts = written.split(",") if isinstance(written, str) else written or []
-    return [text_of(part).strip() for part in parts]

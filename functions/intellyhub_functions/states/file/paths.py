@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from intellyhub_engine.errors import PermanentError
@@ -10,8 +11,9 @@ from intellyhub_functions.settings import settings
 __all__ = ["place", "shown"]
 
 
-def place(written: str, workspace: Path) -> Path:
-    """The file that a flow's path means, links followed. Raises PermanentError where flows may not go."""
+def place(written: str, workspace: Path, *, also: Sequence[Path] = ()) -> Path:
+    """The file that a flow's path means, links followed. Raises PermanentError where flows may not go; they may go
+    below the folders `also`."""
     if not written.strip():
         raise PermanentError("the path is empty")
     if "\0" in written:
@@ -21,7 +23,7 @@ def place(written: str, workspace: Path) -> Path:
         found = (home / written).resolve()
     except (OSError, RuntimeError) as fault:  # a link that leads to itself
         raise PermanentError(f"{written!r} cannot be followed: {fault}") from fault
-    if not any(found.is_relative_to(root) for root in (home, *settings().file_roots)):
+    if not any(found.is_relative_to(root) for root in (home, *settings().file_roots, *also)):
         raise PermanentError(
             f"{written!r} is outside the workspace; files of a flow are under it, or under a folder that"
             " INTELLYHUB_FILE_ROOTS names"

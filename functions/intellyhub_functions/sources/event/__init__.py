@@ -1,0 +1,1 @@
+"""Takes events of the tenant's broker."""
