@@ -4,7 +4,7 @@ VENV := .venv/bin
 CODE := engine functions knative control-plane scripts tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench image lock clean
+.PHONY: help setup run demo console test soak check bench image lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -12,12 +12,22 @@ help: ## Show this list
 setup: ## Make .venv and install what running needs
 	@$(PYTHON) scripts/setup.py run
 
-run: setup ## Run the demo: a flow from text to result
+run: setup ## Start the platform: console, API, workers (make run PORT=... DATA=..., each may be left out)
+	@$(VENV)/python scripts/run.py $(if $(PORT),--port $(PORT)) $(if $(DATA),--data "$(DATA)")
+
+demo: setup ## Watch one flow at work: a feed becomes chat messages
 	@$(VENV)/python scripts/demo.py
+
+console: ## Build the web console (frontend/dist)
+	@$(PYTHON) scripts/console.py
 
 test: ## Run all tests
 	@$(PYTHON) scripts/setup.py test
 	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+soak: ## Kill the platform at random under load, and write docs/reliability.md
+	@$(PYTHON) scripts/setup.py test
+	@$(VENV)/python -m tests.soak
 
 check: ## Check style, types, layers and conventions
 	@$(PYTHON) scripts/setup.py test

@@ -1,5 +1,6 @@
 """Every library has its reason in docs/dependencies.md."""
 
+import json
 import re
 import tomllib
 
@@ -17,14 +18,16 @@ def test_the_dependencies_page_names_no_library_that_is_not_used():
 
 
 def direct_dependencies():
-    """Return the names that the packages and the lock inputs ask for, without our own."""
+    """Return the names that the packages, the lock inputs and the console ask for, without our own."""
     wanted = [line for lock in (*LOCKS, NODE_LOCK) for line in text(lock.replace(".lock", ".in")).splitlines()]
     for folder in PACKAGE_FOLDERS:
         project = tomllib.loads(text(f"{folder}/pyproject.toml"))["project"]
         wanted += project["dependencies"]
         wanted += [line for extra in project.get("optional-dependencies", {}).values() for line in extra]
+    package = json.loads(text("frontend/package.json"))
+    console = {*package["dependencies"], *package["devDependencies"]}
     names = {match.group().lower() for line in wanted if (match := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line))}
-    return {name for name in names if not name.startswith("intellyhub-")}
+    return console | {name for name in names if not name.startswith("intellyhub-")}
 
 
 def names_in_page():

@@ -99,6 +99,18 @@ REQUESTS = {
         "headers": JSON,
         "body": b'{"decision":1}',
     },
+    "a start": {"target": "/runs", "headers": JSON, "body": b'{"event": {"kind": "s"}, "variables": {"n": 1}}'},
+    "a start with a key": {"target": "/runs", "headers": JSON | {"Idempotency-Key": "k2"}, "body": b"{}"},
+    "a start later": {"target": "/runs", "headers": JSON | {"Prefer": "respond-async"}, "body": b"{}"},
+    "a start that is none": {"target": "/runs", "headers": JSON, "body": b'{"evnt": 1}'},
+    "a start without a token": {"target": "/runs", "body": b"{}"},
+    "a signed start": asked(signed(10, kind="d"), target="/runs"),
+    "a resumption of none": {"method": "PUT", "target": "/runs/none/resumption", "headers": BEARER},
+    "a replay of none": {"target": "/runs/none/replays", "headers": BEARER},
+    "a fork of none": {"target": "/runs/none/forks", "headers": JSON, "body": b'{"seq": 2}'},
+    "a fork from nowhere": {"target": "/runs/none/forks", "headers": JSON, "body": b"{}"},
+    "a fork by PUT": {"method": "PUT", "target": "/runs/none/forks", "headers": JSON, "body": b'{"seq": 2}'},
+    "OPTIONS of runs": {"method": "OPTIONS", "target": "/runs"},
     "metrics without a token": {"method": "GET", "target": "/metrics"},
 }
 

@@ -62,10 +62,9 @@ class Layout:
         """A tenant's files: the only folder of this platform that its workers can write."""
         return self.data / "workspaces" / tenant_id
 
-    @property
-    def programs(self) -> Path:
-        """Compiled flows (`INTELLYHUB_CACHE_DIR`). Workers can read it, not write it."""
-        return self.data / "programs"
+    def programs_of(self, tenant_id: str) -> Path:
+        """A tenant's compiled flows (`cache_dir` of `load_program`). Its workers can read it, not write it."""
+        return self.data / "programs" / tenant_id
 
     @property
     def cursors(self) -> Path:

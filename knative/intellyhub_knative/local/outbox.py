@@ -6,7 +6,7 @@ out: an event is routed once (which deliveries it becomes), each delivery is att
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -108,14 +108,18 @@ class Outbox(Protocol):
     def route(self, routings: Sequence[Routing]) -> None:
         """Make deliveries, due at once. Routing an event again changes nothing."""
 
-    def due(self, now_ns: int, *, limit: int = 500, beyond: Sequence[int] = ()) -> Sequence[Due]:
-        """Deliveries to attempt now, oldest first, without those in `beyond` (the ones in flight)."""
+    def due(
+        self, now_ns: int, *, limit: int = 500, beyond: Sequence[int] = (), except_flows: Collection[str] = ()
+    ) -> Sequence[Due]:
+        """Deliveries to attempt now, oldest first, without those in `beyond` (the ones in flight), and without those
+        to `except_flows` (flow ids that can take no more at the moment), so that a slow flow hides no other."""
 
     def next_due_ns(self) -> int | None:
         """When the next delivery is due."""
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Record what attempts came to, together with their replies, in one commit."""
+        """Record what attempts came to, together with their replies, in one commit. What is settled for good already
+        stays as it is, and its reply is not stored again. `RETRY` raises the number of the attempt by one."""
 
     def dead_letters(
         self, tenant_id: str, *, flow_id: str | None = None, limit: int = 50, before: int | None = None

@@ -1,0 +1,110 @@
+"""One attempt to deliver an event: which version of the flow gets it, and what comes of it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from intellyhub_engine.journal.records import RunStatus, RunSummary
+from intellyhub_knative.local.broker.door import DoorClosed, NoAnswer, ask
+from intellyhub_knative.local.broker.journal import BrokerJournal
+from intellyhub_knative.local.broker.letters import make_letter
+from intellyhub_knative.local.broker.verdicts import Elsewhere, Failure, Later, Verdict, judge, retry_or_bury
+from intellyhub_knative.local.deployments import Deployment, Version
+from intellyhub_knative.local.keys import Keys, Purpose
+from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.local.outbox import Due, Outcome, Settlement
+
+__all__ = ["Attempts", "find_version", "open_socket"]
+
+ACTIVATOR_SECONDS = 5.0
+UNFINISHED = (RunStatus.RUNNING, RunStatus.WAITING)
+
+
+class Attempts:
+    """Makes attempts."""
+
+    def __init__(self, *, layout: Layout, keys: Keys, journal: BrokerJournal) -> None:
+        self._layout = layout
+        self._keys = keys
+        self._journal = journal
+
+    async def make(self, due: Due, deployment: Deployment) -> Settlement | Later:
+        """Deliver to every version that has to have the event; the first that does not take it decides."""
+        verdict: Settlement | Later = Settlement(due.delivery_id, Outcome.DELIVERED)
+        replied: Settlement | None = None
+        for version in await self._versions_for(due, deployment):
+            verdict = await self._deliver(due, deployment, version)
+            if isinstance(verdict, Later) or verdict.outcome is not Outcome.DELIVERED:
+                return verdict
+            replied = verdict if verdict.reply is not None else replied
+        return replied or verdict
+
+    async def _versions_for(self, due: Due, deployment: Deployment) -> list[Version]:
+        """The current one; where runs of others wait for the event, or one of them began its run, those."""
+        if len(deployment.versions) == 1:
+            return [deployment.current]
+        waiting = await self._journal.waiting_runs(due.event, under=deployment.journal_name)
+        found = find_versions(deployment, [run for run in waiting if run.flow == deployment.journal_name])
+        if found:
+            return found
+        if due.attempt > 1:
+            run = await self._journal.find_run(deployment.journal_name, due.event.source, due.event.id)
+            if run is not None and run.status in UNFINISHED:
+                return find_versions(deployment, [run]) or [deployment.current]
+        return [deployment.current]
+
+    async def _deliver(self, due: Due, deployment: Deployment, version: Version) -> Settlement | Later:
+        """To this version, or to the one that it names."""
+        verdict = await self._ask(due, deployment, version)
+        if isinstance(verdict, Elsewhere):
+            other = find_version(deployment, verdict.digest)
+            if other is not None and other != version:
+                verdict = await self._ask(due, deployment, other)
+        if isinstance(verdict, Elsewhere):
+            return Settlement(
+                due.delivery_id,
+                Outcome.DEAD,
+                code=verdict.failure.code,
+                error=f"{verdict.failure.error}; that version ({verdict.digest[:12]}) is no longer deployed",
+            )
+        return verdict
+
+    async def _ask(self, due: Due, deployment: Deployment, version: Version) -> Verdict:
+        now_ns = time.time_ns()
+        key = self._keys.token(Purpose.DELIVERY, deployment.journal_name).encode()
+        letter = make_letter(due, deployment.tenant_slug, key, now_ns / 1e9)
+        path = self._layout.flow_socket(deployment.flow_id, version.number)
+        policy = deployment.delivery
+        try:
+            answer = await ask(path, "POST", "/", letter.headers, letter.body, policy.timeout_seconds)
+        except DoorClosed as fault:
+            if version != deployment.current:
+                await open_socket(self._layout, deployment.flow_id, version.number)
+            return Later(0.0, Failure(f"the flow cannot be reached: {fault}"))
+        except NoAnswer as fault:
+            failure = Failure(str(fault))
+            return retry_or_bury(failure, due, policy, now_ns=time.time_ns(), chance=random.random())
+        return judge(answer, due, policy, now_ns=time.time_ns(), chance=random.random())
+
+
+async def open_socket(layout: Layout, flow_id: str, number: int) -> None:
+    """Ask the activator to open the socket of an older version; whether it did is seen at the next attempt."""
+    try:
+        target = f"/sockets/{quote(flow_id, safe='')}/{number}"
+        await ask(layout.socket("activator"), "PUT", target, {}, b"", ACTIVATOR_SECONDS)
+    except (DoorClosed, NoAnswer):
+        return
+
+
+def find_version(deployment: Deployment, digest: str) -> Version | None:
+    """The version of this program, the newest where several have the same text."""
+    return next((version for version in deployment.versions if version.digest == digest), None)
+
+
+def find_versions(deployment: Deployment, runs: Sequence[RunSummary]) -> list[Version]:
+    """The versions of these runs that are still deployed, each once."""
+    found = [find_version(deployment, run.version) for run in runs]
+    return list(dict.fromkeys(version for version in found if version is not None))

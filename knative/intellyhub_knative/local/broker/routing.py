@@ -1,0 +1,49 @@
+"""Which flows an event goes to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from intellyhub_engine.events import Event
+from intellyhub_knative.filters import check_filters, matches
+from intellyhub_knative.local.deployments import Deployment
+from intellyhub_knative.local.desired import Desired
+from intellyhub_knative.local.outbox import Routing, Unrouted
+
+__all__ = ["ADDRESS", "is_sound", "route"]
+
+ADDRESS = "flow"
+"""The extension attribute that names the flow an event is for: its id, or its slug."""
+
+
+def route(unrouted: Unrouted, desired: Desired, waiting: Iterable[str], sound: Iterable[str]) -> Routing:
+    """Deliveries to the flow that the event is addressed to, to those whose filters it passes, and to those with a run
+    that waits for it (`waiting`: ids). Only flows of its own tenant. An address that nobody has is kept where nothing
+    else is found, so that the event becomes a dead letter that a person can look at. `sound` are the flows whose
+    filters can be used."""
+    address = unrouted.event.extensions.get(ADDRESS, "")
+    addressed = find_flow(unrouted.tenant_id, address, desired) if address else None
+    taking = [flow.flow_id for flow in desired.of_tenant(unrouted.tenant_id) if takes(flow, unrouted.event, sound)]
+    own = {flow.flow_id for flow in desired.of_tenant(unrouted.tenant_id)}
+    found = dict.fromkeys([*([addressed.flow_id] if addressed else []), *taking, *(own.intersection(waiting))])
+    if address and not found:
+        return Routing(unrouted.number, (address,))
+    return Routing(unrouted.number, tuple(found))
+
+
+def find_flow(tenant_id: str, address: str, desired: Desired) -> Deployment | None:
+    """The tenant's flow of this id or slug."""
+    found = desired.deployments.get(address)
+    if found is None:
+        return desired.by_slug(tenant_id, address)
+    return found if found.tenant_id == tenant_id else None
+
+
+def takes(flow: Deployment, event: Event, sound: Iterable[str]) -> bool:
+    """Whether a flow listens for such events."""
+    return bool(flow.filters) and flow.active and flow.flow_id in sound and matches(event, flow.filters)
+
+
+def is_sound(flow: Deployment) -> bool:
+    """Whether its filters can be used; the control plane refuses others."""
+    return bool(flow.filters) and not check_filters(flow.filters)

@@ -1,0 +1,115 @@
+"""An event given to a flow until the flow has answered: whatever dies meanwhile, the same event is sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TypeVar
+
+import orjson
+
+from intellyhub_engine.events import Event
+from intellyhub_engine.serving.cloudevents import encode_data, make_headers
+from intellyhub_knative.local.deployments import Deployment, Version
+from intellyhub_knative.local.gateway.flow_socket import Answer, NoAnswer, ask, make_request
+from intellyhub_knative.local.keys import Keys, Purpose
+from intellyhub_knative.local.layout import Layout
+
+__all__ = ["Exchange"]
+
+LOG = logging.getLogger(__name__)
+FIRST_PAUSE_SECONDS = 0.01
+LONGEST_PAUSE_SECONDS = 0.5
+PASSING = frozenset(
+    ("urn:intellyhub:problem:" + code) for code in ("stopping", "not-ready", "busy", "in-flight", "journal-unavailable")
+)
+"""Problems of a worker that another worker, or the same one a moment later, will not have."""
+MAX_REMEMBERED = 10_000
+
+Key = TypeVar("Key")
+
+
+class Exchange:
+    """Speaks to flows."""
+
+    def __init__(self, layout: Layout, keys: Keys) -> None:
+        self._layout = layout
+        self._keys = keys
+        self._tokens: dict[str, str] = {}
+        self._sockets: dict[tuple[str, int], str] = {}
+
+    async def deliver(self, deployment: Deployment, event: Event) -> Answer:
+        """The flow's answer to the event. Asks again for as long as it is awaited: an event's id tells the flow that
+        it is the same one, and a run that was made is found."""
+        body, content_type = encode_data(event)
+        headers = [
+            ("Authorization", f"Bearer {self.token(deployment.journal_name)}"),
+            ("Content-Type", content_type or "application/json"),
+            *make_headers(event),
+        ]
+        request = make_request("POST", "/", headers, body)
+        version, pause = deployment.current, FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                answer = await ask(self.socket(deployment.flow_id, version.number), request)
+            except NoAnswer as fault:
+                LOG.info("the event %s goes to the flow %s again: %s", event.id, deployment.flow_id, fault)
+            else:
+                other = self.find_other(answer, deployment, version)
+                if other is not None:
+                    version = other
+                    await self.open_socket(deployment, other)
+                    continue
+                if not is_passing(answer):
+                    return answer
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def find_other(self, answer: Answer, deployment: Deployment, asked: Version) -> Version | None:
+        """The version that the event belongs to, where the asked one says that it is another."""
+        digest = answer.headers.get("x-intellyhub-version") if answer.status == 409 else None
+        found = (version for version in deployment.versions if digest and version.digest == digest)
+        other = next(found, None)
+        return None if other is asked else other
+
+    async def open_socket(self, deployment: Deployment, version: Version) -> None:
+        """Have the activator open the socket of an older version, if it is not open."""
+        target = f"/sockets/{deployment.flow_id}/{version.number}"
+        try:
+            await ask(self._layout.socket("activator"), make_request("PUT", target, [], b""))
+        except NoAnswer as fault:
+            LOG.warning("the activator did not open the socket of an older version: %s", fault)
+
+    def token(self, journal_name: str) -> str:
+        """What the flow's workers accept."""
+        found = self._tokens.get(journal_name)
+        if found is None:
+            found = self._keys.token(Purpose.CALLER, journal_name)
+            remember(self._tokens, journal_name, found)
+        return found
+
+    def socket(self, flow_id: str, version: int) -> str:
+        """Where a version of a flow answers."""
+        found = self._sockets.get((flow_id, version))
+        if found is None:
+            found = str(self._layout.flow_socket(flow_id, version))
+            remember(self._sockets, (flow_id, version), found)
+        return found
+
+
+def remember(known: dict[Key, str], key: Key, value: str) -> None:
+    """Keep what is made for every request of a flow, for a bounded number of flows."""
+    if len(known) >= MAX_REMEMBERED:
+        known.clear()
+    known[key] = value
+
+
+def is_passing(answer: Answer) -> bool:
+    """Whether asking again will help."""
+    if answer.status != 503:
+        return False
+    try:
+        document = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(document, dict) and document.get("type") in PASSING

@@ -1,0 +1,78 @@
+"""What the gateway can be told, read once from the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import field, fields
+from typing import Any
+
+from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.frozen import dataclass
+from intellyhub_engine.serving.readers import seconds, text, whole
+
+__all__ = ["Network", "Settings", "read_settings"]
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(value: str) -> tuple[Network, ...]:
+    """Addresses or networks, separated by commas."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
+    except ValueError as fault:
+        raise ValueError(f"holds what is no network: {fault}") from None
+
+
+def variable(name: str, default: Any, read: Callable[[str], Any]) -> Any:
+    """A setting that the variable `name` changes."""
+    return field(default=default, metadata={"variable": name, "read": read})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Empty means unset. docs/events.md lists them."""
+
+    host: str = variable("INTELLYHUB_HOST", "127.0.0.1", text)
+    """Where to listen, if no socket is handed down."""
+    port: int = variable("INTELLYHUB_PORT", 5000, whole(0, 65535))
+    """0 takes a free one."""
+    trusted_proxies: tuple[Network, ...] = variable("INTELLYHUB_TRUSTED_PROXIES", (), networks)
+    """Whose `X-Forwarded-*` headers count: those of a proxy in front of this port."""
+    max_connections: int = variable("INTELLYHUB_GATEWAY_CONNECTIONS", 10_000, whole(1, 1_000_000))
+    """Open at a time; the next ones are told 503."""
+    header_seconds: float = variable("INTELLYHUB_GATEWAY_HEADER_SECONDS", 10.0, seconds(0.1, 600))
+    """For the head of a connection's first request, from its opening."""
+    body_seconds: float = variable("INTELLYHUB_GATEWAY_BODY_SECONDS", 60.0, seconds(0.1, 3600))
+    """For a body of an event or a hook, in all."""
+    keep_alive_seconds: float = variable("INTELLYHUB_GATEWAY_KEEP_ALIVE_SECONDS", 75.0, seconds(1, 3600))
+    """For an idle connection."""
+    max_event_bytes: int = variable("INTELLYHUB_MAX_EVENT_BYTES", 1 << 20, whole(1, 64 << 20))
+    """One event, as it is sent."""
+    max_hook_bytes: int = variable("INTELLYHUB_MAX_HOOK_BYTES", 4 << 20, whole(1, 64 << 20))
+    """A hook's body, whatever its listener allows."""
+    max_reply_seconds: float = variable("INTELLYHUB_MAX_REPLY_SECONDS", 600.0, seconds(0, 86_400))
+    """How long a hook's sender waits for the run, whatever its listener says."""
+    max_batch_bytes: int = variable("INTELLYHUB_MAX_BATCH_BYTES", 8 << 20, whole(1, 256 << 20))
+    """A batch of events."""
+    events_per_second: int = variable("INTELLYHUB_EVENTS_PER_SECOND", 2000, whole(1, 1_000_000))
+    """What one tenant may post to `/events`, on average; five seconds of it may come at once."""
+    journal_seconds: float = variable("INTELLYHUB_GATEWAY_JOURNAL_SECONDS", 5.0, seconds(0.1, 60))
+    """How long an event waits for the journal service before its sender is told 503."""
+    control_seconds: float = variable("INTELLYHUB_GATEWAY_CONTROL_SECONDS", 10.0, seconds(0.1, 60))
+    """How long a request waits for a control plane that is being restarted."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings; raises `InputInvalid` with every variable that cannot be used."""
+    values, faults = {}, []
+    for setting in fields(Settings):
+        name, written = setting.metadata["variable"], environment.get(setting.metadata["variable"], "")
+        try:
+            if written:
+                values[setting.name] = setting.metadata["read"](written)
+        except ValueError as fault:
+            faults.append(f"{name} {fault}")
+    if faults:
+        raise InputInvalid("; ".join(faults))
+    return Settings(**values)

@@ -1,0 +1,1 @@
+"""The supervisor: starts, restarts and stops the processes of a platform on one machine."""
