@@ -1,0 +1,1 @@
+"""The control plane's database: SQLite embedded, PostgreSQL in production."""

@@ -1,0 +1,98 @@
+"""HTTP over unix sockets, to flows and to the other processes of the platform. A connection for each request, so that
+the workers behind one socket share the work, and an idle one may exit."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from intellyhub_control_plane.errors import Unreachable
+
+__all__ = ["DoorAnswer", "ask"]
+
+CONNECT_SECONDS = 5.0
+PAUSE_SECONDS = 0.05
+MAX_ANSWER_BYTES = 32 << 20
+
+
+class DoorAnswer(NamedTuple):
+    """What the other side said. Header names are in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:
+        """The body as JSON; None where it is none."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """A connection to a unix socket."""
+
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
+        self.path = path
+
+    def connect(self) -> None:
+        """Waits no longer than the whole request may take."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(os.fspath(self.path))
+
+
+def ask(
+    part: str,
+    path: Path,
+    method: str,
+    target: str,
+    *,
+    document: object = None,
+    headers: Mapping[str, str] | None = None,
+    timeout_seconds: float = 10.0,
+    patience_seconds: float = 0.0,
+) -> DoorAnswer:
+    """One request. While nobody listens, which is before anything was sent, it is tried for `patience_seconds`. Raises
+    `Unreachable`, naming `part`."""
+    body = None if document is None else orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)
+    sent = {"Connection": "close", **({"Content-Type": "application/json"} if body else {}), **(headers or {})}
+    deadline = time.monotonic() + patience_seconds
+    connection = UnixConnection(path, timeout_seconds)
+    try:
+        while not knock(connection, part):
+            if time.monotonic() >= deadline:
+                raise Unreachable(part, "nobody listens there")
+            time.sleep(PAUSE_SECONDS)
+        connection.request(method, target, body=body, headers=sent)
+        response = connection.getresponse()
+        content = response.read(MAX_ANSWER_BYTES)
+        return DoorAnswer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+    except TimeoutError as fault:
+        raise Unreachable(part, f"no answer within {timeout_seconds:g} seconds") from fault
+    except (OSError, http.client.HTTPException) as fault:
+        raise Unreachable(part, f"the connection broke ({type(fault).__name__})") from fault
+    finally:
+        connection.close()
+
+
+def knock(connection: UnixConnection, part: str) -> bool:
+    """Connect; False while the socket is not there or refuses."""
+    try:
+        connection.connect()
+    except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
+        connection.close()
+        return False
+    except TimeoutError as fault:
+        raise Unreachable(part, "its queue is full") from fault
+    return True

@@ -1,0 +1,110 @@
+"""How flows are at this moment, as the other processes tell: workers, sources, last runs.
+
+What cannot be reached is shown as unknown, never as an error: a list of flows is worth more than the reason why one of
+its columns is empty, which `GET /api/health` tells.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING, Any
+
+from intellyhub_control_plane.doors import ask
+from intellyhub_control_plane.errors import Unreachable
+from intellyhub_control_plane.recent import Recent
+from intellyhub_engine.errors import JournalError
+from intellyhub_engine.frozen import dataclass
+from intellyhub_engine.journal.records import RunSummary
+from intellyhub_knative.local.layout import Layout
+
+if TYPE_CHECKING:
+    from intellyhub_knative.local.journal.client import JournalClient
+
+__all__ = ["Known", "Live"]
+
+LOG = logging.getLogger(__name__)
+FRESH_SECONDS = 1.0
+ASK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """Asks the other processes, once a second at most."""
+
+    layout: Layout
+    journal: JournalClient
+    pages: Recent[Sequence[Mapping[str, Any]]] = field(default_factory=lambda: Recent(FRESH_SECONDS))
+    newest: Recent[Mapping[str, RunSummary]] = field(default_factory=lambda: Recent(FRESH_SECONDS))
+
+    def workers(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
+        """The tenant's workers that are awake. Raises `Unreachable`."""
+        return [worker for worker in self.all_workers() if worker.get("tenant_id") == tenant_id]
+
+    def all_workers(self) -> Sequence[Mapping[str, Any]]:
+        """Every tenant's workers. Raises `Unreachable`."""
+        return self._items("activator", "/workers")
+
+    def sources(self, tenant_id: str) -> Mapping[str, Mapping[str, Any]]:
+        """The tenant's sources, by flow id. Raises `Unreachable`."""
+        items = self._items("sources", "/sources")
+        return {str(item["flow_id"]): item for item in items if item.get("tenant_id") == tenant_id}
+
+    def last_runs(self, tenant_id: str, flow_ids: Sequence[str]) -> Mapping[str, RunSummary]:
+        """The newest run of each flow that has one, by flow id. Raises `JournalError`."""
+
+        def look() -> Mapping[str, RunSummary]:
+            found = {}
+            for flow_id in flow_ids:
+                for run in self.journal.runs(flow=f"{tenant_id}/{flow_id}", limit=1):
+                    found[flow_id] = run
+            return found
+
+        return self.newest.get(f"{tenant_id} {' '.join(flow_ids)}", look)
+
+    def known(self, tenant_id: str, flow_ids: Sequence[str]) -> Known:
+        """All of it; what cannot be reached is empty."""
+        try:
+            workers: Sequence[Mapping[str, Any]] = self.workers(tenant_id)
+        except Unreachable:
+            workers = ()
+        try:
+            sources: Mapping[str, Mapping[str, Any]] | None = self.sources(tenant_id)
+        except Unreachable:
+            sources = None
+        try:
+            last_runs: Mapping[str, RunSummary] = self.last_runs(tenant_id, flow_ids)
+        except JournalError as fault:
+            LOG.warning("the last runs cannot be told: %s", fault)
+            last_runs = {}
+        return Known(workers=workers, sources=sources, last_runs=last_runs)
+
+    def _items(self, part: str, target: str) -> Sequence[Mapping[str, Any]]:
+        def look() -> Sequence[Mapping[str, Any]]:
+            answer = ask(part, self.layout.socket(part), "GET", target, timeout_seconds=ASK_SECONDS)
+            document = answer.document
+            if answer.status != 200 or not isinstance(document, dict):
+                raise Unreachable(part, f"it answered {answer.status}")
+            items = document.get("items", [])
+            return items if isinstance(items, list) else []
+
+        return self.pages.get(part, look)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What could be learned of a tenant's flows."""
+
+    workers: Sequence[Mapping[str, Any]] = ()
+    sources: Mapping[str, Mapping[str, Any]] | None = field(default_factory=dict)
+    """By flow id; None where nobody can tell."""
+    last_runs: Mapping[str, RunSummary] = field(default_factory=dict)
+
+    def workers_of(self, flow_id: str) -> int:
+        """How many of a flow's workers are awake."""
+        return sum(1 for worker in self.workers if worker.get("flow_id") == flow_id)
+
+    def is_busy(self, flow_id: str) -> bool:
+        """Whether one of a flow's workers is at work."""
+        return any(worker.get("flow_id") == flow_id and worker.get("state") == "busy" for worker in self.workers)

@@ -1,0 +1,184 @@
+"""Flows and their versions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, Select, String, Text, UniqueConstraint, and_, func, or_, select
+from sqlalchemy.orm import Mapped, Session, defer, mapped_column, relationship
+
+from intellyhub_control_plane.errors import NotFound, QuotaExceeded, Stale, Taken
+from intellyhub_control_plane.models.names import make_slug, unused_slug
+from intellyhub_control_plane.models.people import Tenant, User
+from intellyhub_control_plane.models.record import Document, Id, Owned, Record, make_id, now
+
+__all__ = ["Flow", "FlowVersion", "digest_of_text"]
+
+
+def digest_of_text(text: str) -> str:
+    """The address of a text: what the engine calls `Flow.digest`, and the journal a run's `version`."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Flow(Record, Owned):
+    """A flow: a name for a row of versions, one of which is the current one."""
+
+    __tablename__ = "flows"
+    __table_args__ = (UniqueConstraint("tenant_id", "slug"), Index(None, "tenant_id", "created_at", "id"))
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=make_id)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
+    slug: Mapped[str] = mapped_column(String(63))
+    name: Mapped[str] = mapped_column(String(120))
+    active: Mapped[bool] = mapped_column(default=True)
+    current_version: Mapped[int] = mapped_column(default=0)
+    revision: Mapped[int] = mapped_column()
+    """Counts changes; the ETag."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+    tenant: Mapped[Tenant] = relationship()
+
+    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012 - SQLAlchemy's own way to say it
+
+    @classmethod
+    def named(cls, session: Session, tenant: Tenant, name: str, *, to_change: bool = False) -> Flow:
+        """The tenant's flow with this id or slug; `to_change` keeps others from changing it meanwhile. Raises
+        `NotFound`."""
+        question = cls.of(tenant).where(or_(cls.id == name, cls.slug == name)).order_by(cls.id != name)
+        flow = session.scalars(question.with_for_update() if to_change else question).first()
+        if flow is None:
+            raise NotFound("flow", name)
+        return flow
+
+    @classmethod
+    def matching(cls, tenant: Tenant, text: str) -> Select[Flow]:
+        """The tenant's flows with `text` in their name or slug, in any case of letters."""
+        if not text:
+            return cls.of(tenant)
+        parts = (column.icontains(text, autoescape=True) for column in (cls.name, cls.slug))
+        return cls.of(tenant).where(or_(*parts))
+
+    @classmethod
+    def with_current_digest(cls, tenant: Tenant) -> Select[Flow, str]:
+        """The tenant's flows, each with the digest of its current version."""
+        is_current = and_(FlowVersion.flow_id == cls.id, FlowVersion.number == cls.current_version)
+        return cls.of(tenant).join(FlowVersion, is_current).add_columns(FlowVersion.digest)
+
+    @classmethod
+    def create(cls, session: Session, tenant: Tenant, *, name: str, slug: str | None) -> Flow:
+        """A new flow, without a version. Raises `Taken`, `QuotaExceeded`."""
+        if (session.scalar(select(func.count()).select_from(cls.of(tenant).subquery())) or 0) >= tenant.max_flows:
+            raise QuotaExceeded("flows", tenant.max_flows)
+
+        def is_used(wanted: str) -> bool:
+            return session.scalar(cls.of(tenant).where(cls.slug == wanted)) is not None
+
+        if slug is not None and is_used(slug):
+            raise Taken("slug", slug)
+        free = slug or unused_slug(make_slug(name, "flow"), is_used)
+        flow = cls(id=make_id(), tenant=tenant, slug=free, name=name)
+        session.add(flow)
+        session.flush()
+        return flow
+
+    @classmethod
+    def listeners(cls, session: Session, tenant: Tenant, flows: Sequence[Flow]) -> dict[str, dict[str, Any] | None]:
+        """The listeners of the current versions of flows, by flow id."""
+        is_current = and_(cls.id == FlowVersion.flow_id, cls.current_version == FlowVersion.number)
+        current = FlowVersion.of(tenant).join(cls, is_current).where(cls.id.in_([flow.id for flow in flows]))
+        rows = session.execute(current.with_only_columns(FlowVersion.flow_id, FlowVersion.listener))
+        return {flow_id: listener for flow_id, listener in rows}  # noqa: C416 - a row is no pair to `dict`
+
+    def change(self, *, name: str | None, active: bool | None) -> None:
+        """Change what is given."""
+        self.name = self.name if name is None else name
+        self.active = self.active if active is None else active
+
+    @property
+    def etag(self) -> str:
+        """What a client shows to change what it has read."""
+        return f'"{self.revision}"'
+
+    def check_etag(self, given: str | None) -> None:
+        """Raises `Stale` when the client has read another state of the flow."""
+        wanted = [tag.strip().removeprefix("W/") for tag in (given or "*").split(",")]
+        if "*" not in wanted and self.etag not in wanted:
+            raise Stale(self.etag)
+
+    def publish(
+        self,
+        session: Session,
+        text: str,
+        author: User | None,
+        *,
+        listener: dict[str, Any] | None,
+        variables: dict[str, Any],
+    ) -> FlowVersion:
+        """Make a text the current version: the one that has it already, or a new one."""
+        version = session.scalar(self.versions.where(FlowVersion.digest == digest_of_text(text)))
+        if version is None:
+            newest = session.scalar(select(func.max(FlowVersion.number)).where(FlowVersion.flow_id == self.id)) or 0
+            version = FlowVersion(
+                flow_id=self.id,
+                tenant_id=self.tenant_id,
+                number=newest + 1,
+                digest=digest_of_text(text),
+                text=text,
+                listener=listener,
+                variables=variables,
+                created_by=author.email if author else None,
+            )
+            session.add(version)
+        if self.current_version != version.number:
+            self.current_version, self.updated_at = version.number, now()
+        session.flush()
+        return version
+
+    def roll_back(self, session: Session, number: int) -> None:
+        """Make a version the current one again. Raises `NotFound`."""
+        self.current_version, self.updated_at = self.version(session, number).number, now()
+        session.flush()
+
+    @property
+    def versions(self) -> Select[FlowVersion]:
+        """All its versions."""
+        return select(FlowVersion).where(FlowVersion.flow_id == self.id, FlowVersion.tenant_id == self.tenant_id)
+
+    def version(self, session: Session, number: int) -> FlowVersion:
+        """One of its versions. Raises `NotFound`."""
+        version = session.scalar(self.versions.where(FlowVersion.number == number))
+        if version is None:
+            raise NotFound("version", number)
+        return version
+
+    def current(self, session: Session) -> FlowVersion:
+        """The version that new events get."""
+        return self.version(session, self.current_version)
+
+
+class FlowVersion(Record, Owned):
+    """A published text. Immutable; the same text of the same flow is the same version."""
+
+    __tablename__ = "flow_versions"
+    __table_args__ = (UniqueConstraint("flow_id", "digest"),)
+
+    flow_id: Mapped[str] = mapped_column(ForeignKey("flows.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    text: Mapped[str] = mapped_column(Text)
+    listener: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    """The listener block as the author wrote it, its `type` as the catalogue calls it."""
+    variables: Mapped[dict[str, Any]] = mapped_column(Document)
+    """The author's `variables` block, unresolved."""
+    created_by: Mapped[str | None] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @staticmethod
+    def without_text(question: Select[FlowVersion]) -> Select[FlowVersion]:
+        """For lists: texts are long."""
+        return question.options(defer(FlowVersion.text, raiseload=True))

@@ -1,0 +1,26 @@
+"""Names in addresses."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from itertools import chain, count
+
+__all__ = ["make_slug", "unused_slug"]
+
+LONGEST = 63
+"""A label of the domain name system (RFC 1035), as slugs become host and resource names on a cluster."""
+ROOM_FOR_NUMBER = 56
+
+
+def make_slug(name: str, instead: str) -> str:
+    """`Más Flows!` -> `mas-flows`; `instead` where nothing is left."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-") or instead
+
+
+def unused_slug(slug: str, is_used: Callable[[str], bool]) -> str:
+    """The slug, or the first of `slug-2`, `slug-3`, ... that is free."""
+    numbered = (f"{slug[:ROOM_FOR_NUMBER].strip('-')}-{number}" for number in count(2))
+    return next(each for each in chain((slug,), numbered) if not is_used(each))

@@ -1,0 +1,82 @@
+"""People, the organisations they belong to, and what they may do there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from intellyhub_control_plane.models.names import make_slug, unused_slug
+from intellyhub_control_plane.models.record import Id, Record, make_id, now
+from intellyhub_control_plane.models.roles import Role
+
+__all__ = ["Membership", "Tenant", "User"]
+
+
+class User(Record):
+    """A person."""
+
+    __tablename__ = "users"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=make_id)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    """In small letters."""
+    name: Mapped[str] = mapped_column(String(120), default="")
+    password_hash: Mapped[str] = mapped_column(String(255))
+    platform_admin: Mapped[bool] = mapped_column(default=False)
+    disabled: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    memberships: Mapped[list[Membership]] = relationship(
+        back_populates="user", order_by="Membership.created_at", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+    @classmethod
+    def with_email(cls, session: Session, email: str) -> User | None:
+        """The person with this address, however it is written."""
+        return session.scalar(select(cls).where(cls.email == email.strip().lower()))
+
+
+class Tenant(Record):
+    """An organisation. Owns flows, runs and everything else."""
+
+    __tablename__ = "tenants"
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=make_id)
+    slug: Mapped[str] = mapped_column(String(63), unique=True)
+    name: Mapped[str] = mapped_column(String(120))
+    max_pods: Mapped[int]
+    max_flows: Mapped[int]
+    suspended: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @classmethod
+    def found(
+        cls, session: Session, name: str, owner: User, *, max_pods: int, max_flows: int, slug: str = ""
+    ) -> Tenant:
+        """Make an organisation that `owner` owns. Its slug is made from its name where none is given."""
+
+        def is_used(wanted: str) -> bool:
+            return session.scalar(select(cls.id).where(cls.slug == wanted)) is not None
+
+        free = unused_slug(slug or make_slug(name, "tenant"), is_used)
+        tenant = cls(id=make_id(), slug=free, name=name, max_pods=max_pods, max_flows=max_flows)
+        session.add(tenant)
+        session.add(Membership(tenant=tenant, user=owner, role=Role.OWNER))
+        session.flush()
+        return tenant
+
+
+class Membership(Record):
+    """A person in an organisation."""
+
+    __tablename__ = "memberships"
+
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    user: Mapped[User] = relationship(back_populates="memberships")
+    tenant: Mapped[Tenant] = relationship()

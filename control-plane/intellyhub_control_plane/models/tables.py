@@ -1,0 +1,17 @@
+"""Every table, so that migrations see them all."""
+
+from __future__ import annotations
+
+from intellyhub_control_plane.models.attempts import Attempt
+from intellyhub_control_plane.models.audit import AuditEntry
+from intellyhub_control_plane.models.flows import Flow, FlowVersion
+from intellyhub_control_plane.models.idempotency import KeptAnswer
+from intellyhub_control_plane.models.people import Membership, Tenant, User
+from intellyhub_control_plane.models.record import Record
+from intellyhub_control_plane.models.settings import Secret, Variable
+from intellyhub_control_plane.models.tokens import ApiToken
+
+__all__ = ["METADATA", "TABLES"]
+
+TABLES = (User, Tenant, Membership, ApiToken, Flow, FlowVersion, Variable, Secret, AuditEntry, Attempt, KeptAnswer)
+METADATA = Record.metadata

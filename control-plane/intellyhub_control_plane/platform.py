@@ -1,0 +1,75 @@
+"""What a control plane works with: made once per process, and handed to whoever needs a part of it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import current_app
+
+from intellyhub_control_plane.database.database import Database
+from intellyhub_control_plane.live import Live
+from intellyhub_control_plane.settings import Settings
+from intellyhub_control_plane.target.local import LocalTarget
+from intellyhub_control_plane.target.publishing import Publisher
+from intellyhub_engine.frozen import dataclass
+from intellyhub_knative.local.keys import Keys, Purpose
+from intellyhub_knative.local.layout import Layout
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from intellyhub_knative.local.journal.client import JournalClient
+
+__all__ = ["Platform", "attach", "make_platform", "the_platform"]
+
+EXTENSION = "intellyhub"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """The parts of one platform, as the control plane sees them."""
+
+    settings: Settings
+    layout: Layout
+    keys: Keys
+    database: Database
+    journal: JournalClient
+    publisher: Publisher
+    live: Live
+    waiting: threading.BoundedSemaphore
+    """Requests of this process that may wait for a run's end at a time."""
+    console: Path
+    """The console's built files; the folder may be missing."""
+
+
+def make_platform(settings: Settings, layout: Layout, keys: Keys) -> Platform:
+    """Connects to nothing yet."""
+    from intellyhub_knative.local.journal.client import JournalClient
+
+    database = Database(settings.database_url or f"sqlite:///{layout.control}")
+    journal = JournalClient(layout.socket("journal"), keys.token(Purpose.JOURNAL))
+    return Platform(
+        settings=settings,
+        layout=layout,
+        keys=keys,
+        database=database,
+        journal=journal,
+        live=Live(layout=layout, journal=journal),
+        publisher=Publisher(settings=settings, database=database, target=LocalTarget(layout=layout), journal=journal),
+        waiting=threading.BoundedSemaphore(max(1, settings.threads // 2)),
+        console=settings.console or Path(__file__).resolve().parents[2] / "frontend" / "dist",
+    )
+
+
+def attach(app: Flask, platform: Platform) -> None:
+    """Give an application its platform."""
+    app.extensions[EXTENSION] = platform
+
+
+def the_platform() -> Platform:
+    """The platform of the application that answers this request."""
+    platform = current_app.extensions[EXTENSION]
+    assert isinstance(platform, Platform)
+    return platform

@@ -1,0 +1,25 @@
+"""Times of the journal, which counts nanoseconds, as times of the API."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["moment_of", "moment_or_none", "nanoseconds"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NANOSECONDS_PER_MICROSECOND = 1000
+
+
+def moment_of(time_ns: int) -> datetime:
+    """A moment from Unix nanoseconds."""
+    return EPOCH + timedelta(microseconds=time_ns // NANOSECONDS_PER_MICROSECOND)
+
+
+def moment_or_none(time_ns: int | None) -> datetime | None:
+    """A moment, where there is one."""
+    return None if time_ns is None else moment_of(time_ns)
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Unix nanoseconds of a moment."""
+    return (moment - EPOCH) // timedelta(microseconds=1) * NANOSECONDS_PER_MICROSECOND

@@ -1,0 +1,127 @@
+"""A flow's text examined: its problems, its machine, what the platform must know of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from intellyhub_control_plane.shapes.flows import FlowProblem, Graph, GraphEdge, GraphNode, Listener
+from intellyhub_engine.catalogue.installed import installed
+from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.frozen import dataclass
+from intellyhub_engine.language.diagram import edges_of
+from intellyhub_engine.language.load import examine
+from intellyhub_engine.language.model import END, Flow
+from intellyhub_engine.language.problems import Position, Problem, Severity
+from intellyhub_knative.filters import make_filters
+
+__all__ = ["Examined", "examine_text", "make_graph"]
+
+WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|[^\s:,\[\]{}#]+""")
+"""What an editor underlines from a fault's place on: a quoted text or a word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """A text, and all there is to say about it."""
+
+    problems: tuple[FlowProblem, ...]
+    graph: Graph | None
+    listener: dict[str, Any] | None
+    """As the author wrote it, with `type`; JSON values only."""
+    variables: dict[str, Any]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it may be published."""
+        return not any(problem.severity is Severity.ERROR for problem in self.problems)
+
+    @property
+    def shown_listener(self) -> Listener | None:
+        """The listener as the API shows it."""
+        return show_listener(self.listener)
+
+
+@lru_cache(maxsize=256)
+def examine_text(text: str, name: str) -> Examined:
+    """Read, check and draw a flow's text. It is never run. The same text gives the same, which is not to be changed."""
+    flow, problems = examine(text, installed(), name=name)
+    lines = text.splitlines()
+    found = [make_problem(problem, lines) for problem in problems]
+    if flow is None:
+        return Examined(problems=tuple(found), graph=None, listener=None, variables={})
+    listener = None
+    if flow.listener is not None:
+        listener = {**to_json(flow.listener.parameters), "type": flow.listener.type}
+        found += filter_problems(flow, listener, lines)
+    return Examined(problems=tuple(found), graph=make_graph(flow), listener=listener, variables=to_json(flow.variables))
+
+
+def filter_problems(flow: Flow, listener: dict[str, Any], lines: Sequence[str]) -> list[FlowProblem]:
+    """Filters of an `event` listener that could never match."""
+    if listener["type"] != "event":
+        return []
+    try:
+        make_filters(listener.get("filter"), listener.get("filters"))
+    except InputInvalid as fault:
+        position = flow.listener.position if flow.listener else None
+        place = place_of(position, lines)
+        return [FlowProblem(code="wrong-value", severity=Severity.ERROR, message=str(fault), **place)]
+    return []
+
+
+def to_json(value: Any) -> Any:
+    """As JSON gives it back: what YAML knows beyond JSON becomes text or null."""
+    return orjson.loads(orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS))
+
+
+def show_listener(listener: dict[str, Any] | None) -> Listener | None:
+    """A stored listener as the API shows it."""
+    if listener is None:
+        return None
+    return Listener(type=listener["type"], parameters={k: v for k, v in listener.items() if k != "type"})
+
+
+def make_problem(problem: Problem, lines: Sequence[str]) -> FlowProblem:
+    """A problem with the place where it ends, for an editor to underline."""
+    expected = f" (expected {problem.expected})" if problem.expected else ""
+    return FlowProblem(
+        code=problem.code,
+        severity=problem.severity,
+        message=problem.message + expected,
+        **{**place_of(problem.position, lines), "suggestion": problem.suggestion, "state": problem.state},
+    )
+
+
+def place_of(position: Position | None, lines: Sequence[str]) -> dict[str, Any]:
+    """From where to where a fault stands; it ends with the word that begins there."""
+    nowhere: dict[str, Any] = dict.fromkeys(
+        ("line", "column", "end_line", "end_column", "suggestion", "state"),
+    )
+    if position is None:
+        return nowhere
+    line = lines[position.line - 1] if 0 < position.line <= len(lines) else ""
+    word = WORD.match(line, position.column - 1)
+    end = word.end() + 1 if word else max(position.column + 1, len(line) + 1)
+    return nowhere | {"line": position.line, "column": position.column, "end_line": position.line, "end_column": end}
+
+
+def make_graph(flow: Flow) -> Graph:
+    """States and transitions. A target that has no state of its own is a node too: where a run ends."""
+    nodes = {
+        name: GraphNode(id=name, type=state.type, start=name == flow.start, end=state.type == "end")
+        for name, state in flow.states.items()
+    }
+    edges = []
+    for state in flow.states.values():
+        for label, target in edges_of(flow, state):
+            if target not in nodes:
+                is_end = target == END
+                nodes[target] = GraphNode(id=target, type="end" if is_end else "unknown", start=False, end=is_end)
+            kind, _, detail = label.partition(":")
+            edges.append(GraphEdge(source=state.name, target=target, kind=kind, label=detail))
+    return Graph(nodes=list(nodes.values()), edges=edges)

@@ -1,0 +1,145 @@
+"""What is done to flows and runs: execute, cancel, resume, replay, fork. Each is done by the flow's own worker."""
+
+from __future__ import annotations
+
+import time
+
+from intellyhub_control_plane.errors import NotFound, NotNow
+from intellyhub_control_plane.flow_door import begin_run, decide_run, repeat_run
+from intellyhub_control_plane.flow_door import resume_run as wake_run
+from intellyhub_control_plane.models.audit import audit
+from intellyhub_control_plane.models.flows import Flow, FlowVersion
+from intellyhub_control_plane.models.roles import Role
+from intellyhub_control_plane.names import flow_id_of
+from intellyhub_control_plane.routes.runs import own_history, show_run
+from intellyhub_control_plane.shapes.flows import Execute, FlowPath, IdempotencyHeaders
+from intellyhub_control_plane.shapes.runs import Fork, Replay, Resume, RunDetail, RunPath, RunStarted
+from intellyhub_control_plane.web.area import Area, Reply
+from intellyhub_control_plane.web.caller import Caller
+from intellyhub_engine.journal.records import RunHistory, RunStatus
+
+__all__ = ["execution"]
+
+UNFINISHED = frozenset((RunStatus.RUNNING, RunStatus.WAITING))
+FIRST_PAUSE_SECONDS = 0.01
+LONGEST_PAUSE_SECONDS = 0.25
+
+execution = Area("execution", "Starting, stopping and repeating runs")
+
+
+@execution.operation(
+    "POST",
+    "/api/flows/<flow_id>/execute",
+    needs=Role.OPERATOR,
+    answers={202: RunStarted, 200: RunDetail},
+    faults=(404, 409, 503),
+)
+def execute_flow(caller: Caller, path: FlowPath, header: IdempotencyHeaders, body: Execute) -> Reply:
+    """Run a flow now."""
+    flow = Flow.named(caller.session, caller.tenant, path.flow_id)
+    audit(caller, "flow.executed", flow.id, version=flow.current_version)
+    caller.session.commit()
+    deadline = time.monotonic() + body.wait_seconds
+    run_id = begin_run(caller, flow, body.event, body.variables, header.idempotency_key)
+    if body.wait_seconds and has_ended(caller, run_id, deadline):
+        return Reply(show_run(caller, caller.platform.journal.history(run_id)), 200)
+    started = make_started(run_id)
+    return Reply(started, 202, {"Location": started.status_url})
+
+
+@execution.operation(
+    "POST", "/api/runs/<run_id>/cancel", needs=Role.OPERATOR, answers={202: RunStarted}, faults=(404, 409, 503)
+)
+def cancel_run(caller: Caller, path: RunPath) -> RunStarted:
+    """Ask a run to stop."""
+    own_history(caller, path.run_id)
+    audit(caller, "run.cancelled", path.run_id)
+    caller.session.commit()
+    if not caller.platform.journal.request_cancel(path.run_id):
+        raise NotNow("the run has already ended")
+    return make_started(path.run_id)
+
+
+@execution.operation(
+    "POST", "/api/runs/<run_id>/resume", needs=Role.OPERATOR, answers={202: RunStarted}, faults=(404, 409, 503)
+)
+def resume_run(caller: Caller, path: RunPath, body: Resume) -> RunStarted:
+    """Answer what a waiting run asks, or wake it before its time."""
+    history = own_history(caller, path.run_id)
+    if history.status not in UNFINISHED:
+        raise NotNow("the run has already ended")
+    flow = flow_of(caller, history)
+    number = version_of(caller, flow, history)
+    decides = "decision" in body.model_fields_set
+    audit(caller, "run.decided" if decides else "run.resumed", path.run_id)
+    caller.session.commit()
+    if decides:
+        return make_started(decide_run(caller, flow, number, path.run_id, body.decision))
+    return make_started(wake_run(caller, flow, number, path.run_id))
+
+
+@execution.operation(
+    "POST", "/api/runs/<run_id>/replay", needs=Role.OPERATOR, answers={202: RunStarted}, faults=(404, 409, 503)
+)
+def replay_run(caller: Caller, path: RunPath, body: Replay) -> RunStarted:
+    """Run the same event again, as a new run."""
+    flow, number = place_to_repeat(caller, path.run_id, body, "run.replayed")
+    return make_started(repeat_run(caller, flow, number, path.run_id, "replays", {}))
+
+
+@execution.operation(
+    "POST", "/api/runs/<run_id>/fork", needs=Role.OPERATOR, answers={202: RunStarted}, faults=(404, 409, 503)
+)
+def fork_run(caller: Caller, path: RunPath, body: Fork) -> RunStarted:
+    """Run again from one step on, with other values."""
+    flow, number = place_to_repeat(caller, path.run_id, body, "run.forked")
+    document = {"seq": body.seq, "variables": body.variables}
+    return make_started(repeat_run(caller, flow, number, path.run_id, "forks", document))
+
+
+def place_to_repeat(caller: Caller, run_id: str, wanted: Replay, action: str) -> tuple[Flow, int]:
+    """The run's flow, and the version to copy the run to. Ends the transaction."""
+    flow = flow_of(caller, own_history(caller, run_id))
+    number = flow.version(caller.session, wanted.version).number if wanted.version else flow.current_version
+    audit(caller, action, run_id, version=number)
+    caller.session.commit()
+    return flow, number
+
+
+def flow_of(caller: Caller, history: RunHistory) -> Flow:
+    """The flow of a run of the caller's."""
+    return Flow.named(caller.session, caller.tenant, flow_id_of(history.start.flow))
+
+
+def version_of(caller: Caller, flow: Flow, history: RunHistory) -> int:
+    """The number of the version that a run began on. Raises `NotFound`."""
+    wanted = FlowVersion.without_text(flow.versions).where(FlowVersion.digest == history.start.version)
+    version = caller.session.scalar(wanted)
+    if version is None:
+        raise NotFound("version", history.start.version[:12])
+    return version.number
+
+
+def has_ended(caller: Caller, run_id: str, deadline: float) -> bool:
+    """Wait for the run's end until the deadline (`time.monotonic`); whether it came. A process lets half of its threads
+    wait; who comes after them is told 202 at once, and can watch the run instead."""
+    waiting = caller.platform.waiting
+    if not waiting.acquire(blocking=False):
+        return False
+    try:
+        after, pause = 0, FIRST_PAUSE_SECONDS
+        while True:
+            for frame in caller.platform.journal.entries(run_id, after=after):
+                after = frame.index
+                if frame.status not in UNFINISHED:
+                    return True
+            if (left := deadline - time.monotonic()) <= 0:
+                return False
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    finally:
+        waiting.release()
+
+
+def make_started(run_id: str) -> RunStarted:
+    return RunStarted(run_id=run_id, status_url=f"/api/runs/{run_id}")

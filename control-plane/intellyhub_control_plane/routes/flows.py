@@ -1,0 +1,199 @@
+"""`/api/flows`: what a tenant automates."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, TypeVar
+
+from flask import request
+
+from intellyhub_control_plane.errors import FlowRefused
+from intellyhub_control_plane.flow_door import journal_name
+from intellyhub_control_plane.live import Known
+from intellyhub_control_plane.models.audit import audit
+from intellyhub_control_plane.models.flows import Flow
+from intellyhub_control_plane.models.idempotency import KeptAnswer
+from intellyhub_control_plane.models.roles import Role
+from intellyhub_control_plane.present.flows import make_flow
+from intellyhub_control_plane.present.texts import Examined, examine_text
+from intellyhub_control_plane.shapes.flows import (
+    CreateFlow,
+    FlowCreated,
+    FlowDetail,
+    FlowHeaders,
+    FlowList,
+    FlowPath,
+    FlowQuery,
+    FlowStatus,
+    FlowUpdated,
+    IdempotencyHeaders,
+    UpdateFlow,
+    Validate,
+    Validation,
+)
+from intellyhub_control_plane.shapes.flows import Flow as FlowShape
+from intellyhub_control_plane.web.address import public_url
+from intellyhub_control_plane.web.area import Area, Reply
+from intellyhub_control_plane.web.caller import Caller
+from intellyhub_control_plane.web.paging import paginate
+from intellyhub_engine.errors import EngineError
+
+__all__ = ["flows", "publish"]
+
+LOG = logging.getLogger(__name__)
+OK = 200
+READY_SECONDS = 2.0
+"""How long a publication waits for the flow's socket to accept. It goes on without the one who asked."""
+Shape = TypeVar("Shape", bound=FlowShape)
+
+flows = Area("flows", "Flows: what a tenant automates")
+
+
+@flows.operation("GET", "/api/flows", needs=Role.VIEWER, answers={200: FlowList})
+def list_flows(caller: Caller, query: FlowQuery) -> FlowList:
+    """List flows."""
+    keys = (Flow.created_at, Flow.id)
+    matching = Flow.matching(caller.tenant, query.q)
+    page = paginate(caller.session, matching, keys, limit=query.limit, cursor=query.cursor)
+    listeners = Flow.listeners(caller.session, caller.tenant, page.rows)
+    known = caller.platform.live.known(caller.tenant.id, [flow.id for flow in page.rows])
+    items = [
+        make_flow(FlowShape, caller.tenant, flow, listeners.get(flow.id), known, public_url()) for flow in page.rows
+    ]
+    return FlowList(items=items, flows=items, next_cursor=page.next_cursor)
+
+
+@flows.operation("POST", "/api/flows", needs=Role.EDITOR, answers={201: FlowCreated}, faults=(402, 409))
+def create_flow(caller: Caller, header: IdempotencyHeaders, body: CreateFlow) -> Reply:
+    """Publish a new flow."""
+    examined = examine_text(body.yaml_content, body.name)
+    key, content = header.idempotency_key, request.get_data()
+    if key is not None:
+        made = KeptAnswer.find(caller.session, caller.tenant, "createFlow", key, content)
+        if made is not None:
+            flow = Flow.named(caller.session, caller.tenant, made)
+            return show(FlowCreated, caller, flow, examined, status=201)
+    if not examined.is_valid:
+        raise FlowRefused(examined.problems)
+    flow = Flow.create(caller.session, caller.tenant, name=body.name, slug=body.slug)
+    put_text(caller, flow, body.yaml_content, examined)
+    if key is not None:
+        KeptAnswer.keep(caller.session, caller.tenant, "createFlow", key, content, flow.id)
+    audit(caller, "flow.created", flow.id, slug=flow.slug, version=flow.current_version)
+    publish(caller, flow)
+    return show(FlowCreated, caller, flow, examined, status=201)
+
+
+@flows.operation("POST", "/api/flows/validate", needs=Role.VIEWER, answers={200: Validation})
+def validate_flow(caller: Caller, body: Validate) -> Validation:
+    """Check a flow's text, and draw its machine."""
+    examined = examine_text(body.yaml_content, "flow")
+    return Validation(
+        valid=examined.is_valid,
+        problems=list(examined.problems),
+        graph=examined.graph,
+        listener=examined.shown_listener,
+    )
+
+
+@flows.operation("GET", "/api/flows/<flow_id>", needs=Role.VIEWER, answers={200: FlowDetail}, faults=(404,))
+def get_flow(caller: Caller, path: FlowPath) -> Reply:
+    """Get a flow with its text."""
+    flow = Flow.named(caller.session, caller.tenant, path.flow_id)
+    version = flow.current(caller.session)
+    examined = examine_text(version.text, flow.name)
+    return show(FlowDetail, caller, flow, examined, yaml_content=version.text, graph=examined.graph)
+
+
+@flows.operation("PUT", "/api/flows/<flow_id>", needs=Role.EDITOR, answers={200: FlowUpdated}, faults=(404, 409, 412))
+def update_flow(caller: Caller, path: FlowPath, header: FlowHeaders, body: UpdateFlow) -> Reply:
+    """Change a flow. A new text is published as a new version."""
+    examined = None
+    if body.yaml_content is not None:
+        examined = examine_text(body.yaml_content, body.name or path.flow_id)
+        if not examined.is_valid:
+            raise FlowRefused(examined.problems)
+    flow = Flow.named(caller.session, caller.tenant, path.flow_id, to_change=True)
+    flow.check_etag(header.if_match)
+    if examined is not None and body.yaml_content is not None:
+        put_text(caller, flow, body.yaml_content, examined)
+    flow.change(name=body.name, active=body.active)
+    audit(caller, "flow.changed", flow.id, **changes_of(body), version=flow.current_version)
+    publish(caller, flow)
+    return show(FlowUpdated, caller, flow, examined or examine_current(caller, flow))
+
+
+@flows.operation("DELETE", "/api/flows/<flow_id>", needs=Role.EDITOR, answers={204: None}, faults=(404, 412))
+def delete_flow(caller: Caller, path: FlowPath, header: FlowHeaders) -> None:
+    """Delete a flow, its runs and what is recorded of them."""
+    flow = Flow.named(caller.session, caller.tenant, path.flow_id, to_change=True)
+    flow.check_etag(header.if_match)
+    caller.session.delete(flow)
+    audit(caller, "flow.deleted", flow.id, slug=flow.slug, name=flow.name)
+    caller.session.commit()
+    caller.platform.publisher.retire_flow(caller.tenant.id, flow.id)
+
+
+@flows.operation("GET", "/api/flows/<flow_id>/status", needs=Role.VIEWER, answers={200: FlowStatus}, faults=(404,))
+def get_flow_status(caller: Caller, path: FlowPath) -> FlowStatus:
+    """Tell what a flow is doing."""
+    flow = Flow.named(caller.session, caller.tenant, path.flow_id)
+    listener = Flow.listeners(caller.session, caller.tenant, [flow]).get(flow.id)
+    known = caller.platform.live.known(caller.tenant.id, [flow.id])
+    shown = make_flow(FlowShape, caller.tenant, flow, listener, known, public_url())
+    return FlowStatus(
+        id=flow.id,
+        slug=flow.slug,
+        version=flow.current_version,
+        active=flow.active,
+        state=shown.state,
+        status=shown.state,
+        workers=shown.workers,
+        source=shown.source,
+        last_run=shown.last_run,
+        runs=dict(caller.platform.journal.counts_of(journal_name(flow))),
+    )
+
+
+def put_text(caller: Caller, flow: Flow, text: str, examined: Examined) -> None:
+    """Make a text the flow's current version."""
+    flow.publish(caller.session, text, caller.user, listener=examined.listener, variables=examined.variables)
+
+
+def publish(caller: Caller, flow: Flow) -> None:
+    """Commit, then deploy. The database is the truth: what cannot be deployed now is deployed by the next pass, and
+    the flow's state says so meanwhile."""
+    caller.session.commit()
+    publisher = caller.platform.publisher
+    try:
+        deployment = publisher.publish_flow(caller.tenant.id, flow.id)
+        if deployment is not None and deployment.active:
+            publisher.target.await_ready(deployment, READY_SECONDS)
+    except (OSError, EngineError) as fault:
+        LOG.warning("flow %s is saved, and could not be deployed yet: %s", flow.id, fault)
+
+
+def examine_current(caller: Caller, flow: Flow) -> Examined:
+    """What there is to say about the current text."""
+    return examine_text(flow.current(caller.session).text, flow.name)
+
+
+def show(shape: type[Shape], caller: Caller, flow: Flow, examined: Examined, *, status: int = OK, **more: Any) -> Reply:
+    """A flow with its problems and its ETag."""
+    known = caller.platform.live.known(caller.tenant.id, [flow.id]) if status == 200 else Known()
+    document = make_flow(
+        shape,
+        caller.tenant,
+        flow,
+        examined.listener,
+        known,
+        public_url(),
+        problems=list(examined.problems),
+        **more,
+    )
+    return Reply(document, status, {"ETag": flow.etag, "Location": f"/api/flows/{flow.id}"})
+
+
+def changes_of(body: UpdateFlow) -> dict[str, Any]:
+    """What an audit entry says: the text itself is in the version."""
+    return body.model_dump(exclude_none=True, exclude={"yaml_content"})

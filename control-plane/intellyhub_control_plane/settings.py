@@ -1,0 +1,140 @@
+"""What the control plane is told by its environment. Read once; every bad variable is named at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from intellyhub_control_plane.errors import SettingsInvalid
+from intellyhub_engine.frozen import dataclass
+
+__all__ = ["Registration", "Settings", "read_settings"]
+
+Value = TypeVar("Value")
+
+
+class Registration(StrEnum):
+    """Who may make an account."""
+
+    OPEN = "open"  # everyone who reaches the platform
+    CLOSED = "closed"  # the administrator only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of one control plane. docs/api.md lists the variables."""
+
+    database_url: str = ""
+    """`DATABASE_URL`: SQLAlchemy's address of a PostgreSQL; empty is SQLite in the data folder. Holds a password."""
+    registration: Registration = Registration.OPEN
+    """`INTELLYHUB_REGISTRATION`: `open` or `closed`. `intellyhub up` closes it when it listens beyond this machine."""
+    access_token_hours: float = 4.0
+    """`JWT_ACCESS_TOKEN_EXPIRES_HOURS`: how long a login holds, in hours."""
+    public_url: str = ""
+    """`INTELLYHUB_PUBLIC_URL`: how the platform is reached from outside; empty: as the request reached it."""
+    admin_email: str = "admin@localhost"
+    """`INTELLYHUB_ADMIN_EMAIL`: the administrator made at the first start."""
+    admin_password: str = ""
+    """`INTELLYHUB_ADMIN_PASSWORD`: the administrator's; empty: made up and printed once."""
+    max_pods: int = 10
+    """`INTELLYHUB_MAX_PODS`: workers at a time that a new tenant may have."""
+    max_flows: int = 1000
+    """`INTELLYHUB_MAX_FLOWS`: flows that a new tenant may have."""
+    idle_seconds: float = 30.0
+    """`INTELLYHUB_IDLE_SECONDS`: how long a worker stays awake without a request, in seconds."""
+    timeout_seconds: float = 300.0
+    """`INTELLYHUB_TIMEOUT_SECONDS`: how long a request to a flow may take before its worker counts as hung."""
+    console: Path | None = None
+    """`INTELLYHUB_CONSOLE_DIR`: the console's built files; unset: `frontend/dist` of the checkout."""
+    processes: int = 2
+    """`INTELLYHUB_CONTROL_PROCESSES`: processes that answer requests."""
+    threads: int = 8
+    """`INTELLYHUB_CONTROL_THREADS`: requests at a time in each."""
+
+    def __repr__(self) -> str:
+        return f"Settings(registration={self.registration.value}, max_pods={self.max_pods})"
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings, from the environment; empty means unset. Raises `SettingsInvalid`."""
+    faults: list[str] = []
+    standard = Settings()
+
+    def read(name: str, default: Value, convert: Callable[[str], Value], expected: str) -> Value:
+        text = environment.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return convert(text)
+        except ValueError:
+            faults.append(f"{name} is not {expected}")
+            return default
+
+    settings = Settings(
+        database_url=read("DATABASE_URL", "", database_url, "the address of a PostgreSQL or SQLite database"),
+        registration=read("INTELLYHUB_REGISTRATION", standard.registration, Registration, "open or closed"),
+        access_token_hours=read(
+            "JWT_ACCESS_TOKEN_EXPIRES_HOURS", 4.0, hours, "a number of hours, above 0, 720 at most"
+        ),
+        public_url=read("INTELLYHUB_PUBLIC_URL", "", web_address, "an address such as https://flows.example.org"),
+        admin_email=read("INTELLYHUB_ADMIN_EMAIL", standard.admin_email, email, "an e-mail address"),
+        admin_password=environment.get("INTELLYHUB_ADMIN_PASSWORD", ""),
+        max_pods=read("INTELLYHUB_MAX_PODS", standard.max_pods, count, "a whole number from 1 on"),
+        max_flows=read("INTELLYHUB_MAX_FLOWS", standard.max_flows, count, "a whole number from 1 on"),
+        idle_seconds=read("INTELLYHUB_IDLE_SECONDS", standard.idle_seconds, seconds, "a number of seconds above 0"),
+        timeout_seconds=read(
+            "INTELLYHUB_TIMEOUT_SECONDS", standard.timeout_seconds, seconds, "a number of seconds above 0"
+        ),
+        console=read("INTELLYHUB_CONSOLE_DIR", None, Path, "a folder"),
+        processes=read("INTELLYHUB_CONTROL_PROCESSES", standard.processes, count, "a whole number from 1 on"),
+        threads=read("INTELLYHUB_CONTROL_THREADS", standard.threads, count, "a whole number from 1 on"),
+    )
+    if faults:
+        raise SettingsInvalid(faults)
+    return settings
+
+
+def database_url(text: str) -> str:
+    """With the driver that is installed; `postgres://` is an older way to write it."""
+    scheme, mark, rest = text.partition("://")
+    schemes = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2", "sqlite": "sqlite"}
+    known = {**schemes, **{value: value for value in schemes.values()}}
+    if not mark or scheme not in known:
+        raise ValueError(scheme)
+    return f"{known[scheme]}://{rest}"
+
+
+def hours(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 720:
+        raise ValueError(text)
+    return value
+
+
+def seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def web_address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def email(text: str) -> str:
+    name, mark, host = text.partition("@")
+    if not (name and mark and host) or " " in text:
+        raise ValueError(text)
+    return text.lower()

@@ -1,0 +1,1 @@
+"""What goes over the wire: requests and answers, from which come their checks and the OpenAPI document."""

@@ -1,0 +1,307 @@
+"""Flows: texts, versions, problems, machines as graphs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from intellyhub_control_plane.shapes.runs import RunStatus
+from intellyhub_control_plane.shapes.shape import Answer, Moment, Page, PageQuery, Request, Shape, Text
+from intellyhub_engine.language.problems import Severity
+
+__all__ = [
+    "CreateFlow",
+    "Execute",
+    "Flow",
+    "FlowCreated",
+    "FlowDetail",
+    "FlowHeaders",
+    "FlowList",
+    "FlowLog",
+    "FlowLogs",
+    "FlowPath",
+    "FlowProblem",
+    "FlowQuery",
+    "FlowState",
+    "FlowStatus",
+    "FlowUpdated",
+    "FlowVersion",
+    "FlowVersionDetail",
+    "Graph",
+    "GraphEdge",
+    "GraphNode",
+    "IdempotencyHeaders",
+    "LastRun",
+    "Listener",
+    "LogQuery",
+    "SourceHealth",
+    "UpdateFlow",
+    "Validate",
+    "Validation",
+    "VersionList",
+    "VersionPath",
+]
+
+MAX_YAML_CHARACTERS = 2_000_000
+Yaml = Annotated[str, Field(max_length=MAX_YAML_CHARACTERS, description="The flow's text.")]
+Name = Annotated[Text, Field(min_length=1, max_length=120)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", description="Its name in addresses.")]
+
+
+class FlowState(StrEnum):
+    """What a flow is doing."""
+
+    RUNNING = "running"  # a run executes
+    LISTENING = "listening"  # its source listens
+    SLEEPING = "sleeping"  # nothing runs; a request wakes it
+    INACTIVE = "inactive"  # switched off
+    ERROR = "error"  # its source fails, or it could not be deployed
+
+
+class FlowProblem(Shape):
+    """A fault in a flow's text. Lines and columns count from 1."""
+
+    code: str
+    severity: Severity
+    message: str
+    line: int | None
+    column: int | None
+    end_line: int | None
+    end_column: int | None
+    suggestion: str | None
+    state: str | None
+
+
+class GraphNode(Answer):
+    """A state."""
+
+    id: str = Field(description="The state's name; states of nested bodies are named `loop/state`.")
+    type: str
+    start: bool
+    end: bool
+
+
+class GraphEdge(Answer):
+    """A transition."""
+
+    source: str
+    target: str
+    kind: str = Field(description="next, success, error, true, false, case, default, body, done, branch")
+    label: str = Field(description="What the transition is called: a case's value, a branch's name.")
+
+
+class Graph(Answer):
+    """A flow's machine."""
+
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
+
+
+class Listener(Answer):
+    """What wakes the flow, as its author wrote it."""
+
+    type: str
+    parameters: dict[str, Any]
+
+
+class SourceHealth(Answer):
+    """How a flow's source is doing."""
+
+    connected: bool
+    message: str
+    last_contact_at: Moment | None
+    last_event_at: Moment | None
+    next_attempt_at: Moment | None
+    events: int | None
+
+
+class LastRun(Answer):
+    """The newest run, in short."""
+
+    id: str
+    status: RunStatus
+    started_at: Moment
+
+
+class Flow(Answer):
+    """A flow."""
+
+    id: str
+    name: str
+    slug: str
+    version: int
+    active: bool
+    state: FlowState
+    listener: Listener | None
+    source: SourceHealth | None
+    workers: int = Field(description="Awake now.")
+    last_run: LastRun | None
+    url: str
+    hook_url: str | None = Field(description="Where its webhook is called; null without one.")
+    created_at: Moment
+    updated_at: Moment
+
+
+class FlowDetail(Flow):
+    """A flow with its text."""
+
+    yaml_content: str
+    graph: Graph | None
+    problems: list[FlowProblem]
+
+
+class FlowCreated(Flow):
+    """A new flow, and what a person should look at."""
+
+    problems: list[FlowProblem]
+
+
+class FlowUpdated(FlowCreated):
+    """A changed flow, and what a person should look at."""
+
+
+class FlowList(Page):
+    """Flows, newest first."""
+
+    items: list[Flow]
+    flows: list[Flow]
+
+
+class CreateFlow(Request):
+    """A new flow. It is published at once."""
+
+    name: Name
+    yaml_content: Yaml
+    slug: Slug | None = Field(default=None, description="Made from the name when it is not given.")
+
+
+class UpdateFlow(Request):
+    """What is to change. A new text becomes a new version."""
+
+    name: Name | None = None
+    yaml_content: Yaml | None = None
+    active: bool | None = None
+
+
+class Validate(Request):
+    """A text to look at."""
+
+    yaml_content: Yaml
+
+
+class Validation(Answer):
+    """What there is to say about a text."""
+
+    valid: bool
+    problems: list[FlowProblem]
+    graph: Graph | None
+    listener: Listener | None
+
+
+class FlowPath(Request):
+    """Which flow."""
+
+    flow_id: Annotated[str, Field(description="The flow's id or slug.")]
+
+
+class VersionPath(FlowPath):
+    """Which version of which flow."""
+
+    version: Annotated[int, Field(ge=1, le=2_000_000_000)]
+
+
+class FlowQuery(PageQuery):
+    """Which flows."""
+
+    q: Annotated[Text, Field(max_length=120)] = Field(default="", description="A part of the name or the slug.")
+
+
+class FlowHeaders(Shape):
+    """Changes only what one has seen."""
+
+    if_match: Annotated[str | None, Field(alias="If-Match", description="The flow's ETag.")] = None
+
+
+class IdempotencyHeaders(Shape):
+    """Makes a request safe to repeat."""
+
+    idempotency_key: Annotated[
+        str | None, Field(alias="Idempotency-Key", max_length=255, description="The same key, the same answer.")
+    ] = None
+
+
+class Execute(Request):
+    """What to run the flow with."""
+
+    event: dict[str, Any] | None = Field(
+        default=None, description="A CloudEvent's attributes and `data`, or its data alone."
+    )
+    variables: dict[str, Any] = Field(default_factory=dict)
+    wait_seconds: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=0, description="Wait for the run's end for so long."
+    )
+
+
+class FlowVersion(Answer):
+    """A published text. Immutable."""
+
+    version: int
+    digest: str = Field(description="SHA-256 of the text.")
+    created_at: Moment
+    created_by: str | None = Field(description="An e-mail address.")
+    current: bool
+
+
+class FlowVersionDetail(FlowVersion):
+    """A version with its text."""
+
+    yaml_content: str
+
+
+class VersionList(Page):
+    """Versions, newest first."""
+
+    items: list[FlowVersion]
+    versions: list[FlowVersion]
+
+
+class FlowStatus(Answer):
+    """What a flow is doing."""
+
+    id: str
+    slug: str
+    version: int
+    active: bool
+    state: FlowState
+    status: FlowState = Field(description="The same as `state`.")
+    workers: int
+    source: SourceHealth | None
+    last_run: LastRun | None
+    runs: dict[str, int] = Field(description="How many runs there are, by status.")
+
+
+class FlowLog(Answer):
+    """A line that a flow logged."""
+
+    at: Moment
+    run_id: str
+    state: str | None
+    level: str
+    message: str
+
+
+class FlowLogs(Page):
+    """Log lines, oldest first."""
+
+    items: list[FlowLog]
+    logs: list[FlowLog]
+
+
+class LogQuery(Shape):
+    """Which lines."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    cursor: Annotated[str | None, Field(description="`next_cursor` of the page before: older lines.")] = None
+    follow: bool = Field(default=False, description="Server-sent events (`text/event-stream`) as they happen.")

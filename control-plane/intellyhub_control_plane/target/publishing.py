@@ -1,0 +1,165 @@
+"""The target brought into agreement with the database, flow by flow. The database is the truth.
+
+A crash between a commit and the target's change is healed by the next pass: at start, and every 30 seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from intellyhub_control_plane.database.database import Database
+from intellyhub_control_plane.models.flows import Flow, FlowVersion
+from intellyhub_control_plane.models.people import Tenant
+from intellyhub_control_plane.models.settings import Secret, Variable
+from intellyhub_control_plane.models.tokens import ApiToken
+from intellyhub_control_plane.settings import Settings
+from intellyhub_control_plane.target.deployment import make_deployment, make_tenant_record
+from intellyhub_control_plane.target.local import LocalTarget
+from intellyhub_engine.errors import EngineError, JournalError
+from intellyhub_engine.frozen import dataclass
+from intellyhub_engine.journal.records import RunStatus
+from intellyhub_knative.local.deployments import Deployment
+
+if TYPE_CHECKING:
+    from intellyhub_knative.local.journal.client import JournalClient
+
+__all__ = ["Publisher"]
+
+LOG = logging.getLogger(__name__)
+MOST_UNFINISHED = 200
+"""Unfinished runs that are looked at for older versions which are still needed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publisher:
+    """Writes to the target what the database says."""
+
+    settings: Settings
+    database: Database
+    target: LocalTarget
+    journal: JournalClient
+
+    def publish_flow(self, tenant_id: str, flow_id: str, *, keep: Collection[int] = ()) -> Deployment | None:
+        """Bring one flow into agreement; versions in `keep` stay deployed this time. None: there is no such flow."""
+        with self.target.held(), self.database.transaction(writing=False) as session:
+            tenant = session.get(Tenant, tenant_id)
+            flow = session.scalar(Flow.of(tenant).where(Flow.id == flow_id)) if tenant else None
+            if tenant is None or flow is None:
+                self.target.remove(tenant_id, flow_id)
+                return None
+            versions = self.versions_of(session, flow, keep)
+
+            def path_of(number: int) -> Path:
+                return self.target.text_path(tenant_id, flow_id, number)
+
+            deployment = make_deployment(
+                tenant,
+                flow,
+                versions,
+                path_of,
+                idle_seconds=self.settings.idle_seconds,
+                timeout_seconds=self.settings.timeout_seconds,
+            )
+            self.target.deploy(deployment, {version.number: version.text for version in versions})
+            return deployment
+
+    def versions_of(self, session: Session, flow: Flow, keep: Collection[int]) -> Sequence[FlowVersion]:
+        """The current version, and the older ones that are still needed, newest first."""
+        current = flow.current(session)
+        older = FlowVersion.without_text(flow.versions).where(FlowVersion.number != current.number)
+        if not (others := session.scalars(older).all()):
+            return [current]
+        needed = self.unfinished_digests(flow) | {other.digest for other in others if other.number in keep}
+        kept = flow.versions.where(FlowVersion.number != current.number, FlowVersion.digest.in_(needed))
+        return [current, *session.scalars(kept.order_by(FlowVersion.number.desc()))]
+
+    def unfinished_digests(self, flow: Flow) -> set[str]:
+        """Versions whose runs have not ended; where the journal cannot tell, all that are deployed."""
+        name = f"{flow.tenant_id}/{flow.id}"
+        try:
+            return {
+                run.version
+                for status in (RunStatus.RUNNING, RunStatus.WAITING)
+                for run in self.journal.runs(flow=name, status=status, limit=MOST_UNFINISHED)
+            }
+        except JournalError:
+            deployed = self.target.deployment(flow.id)
+            return {version.digest for version in deployed.versions} if deployed else set()
+
+    def retire_flow(self, tenant_id: str, flow_id: str) -> None:
+        """A flow is gone from the database: end what runs of it, take it away, delete what is recorded. What fails is
+        made good by the next pass, as far as the target goes."""
+        name = f"{tenant_id}/{flow_id}"
+        with tolerated(f"flow {flow_id}"):
+            for status in (RunStatus.RUNNING, RunStatus.WAITING):
+                for run in self.journal.runs(flow=name, status=status, limit=MOST_UNFINISHED):
+                    self.journal.request_cancel(run.run_id)
+        with tolerated(f"flow {flow_id}"):
+            self.publish_flow(tenant_id, flow_id)
+        with tolerated(f"flow {flow_id}"):
+            self.journal.delete_flow(name)
+
+    def publish_tenant(self, tenant_id: str) -> None:
+        """Bring what the platform knows of a tenant into agreement."""
+        with self.target.held(), self.database.transaction(writing=False) as session:
+            tenant = session.get(Tenant, tenant_id)
+            if tenant is None:
+                self.target.remove_tenant(tenant_id)
+                return
+            variables = {variable.key: variable.value for variable in session.scalars(Variable.of(tenant))}
+            sealed = {secret.name: secret.sealed for secret in session.scalars(Secret.of(tenant))}
+            tokens = session.scalars(ApiToken.of(tenant).order_by(ApiToken.id))
+            may_post = [token.digest for token in tokens if token.may_post_events]
+            self.target.put_tenant(make_tenant_record(tenant, variables, sealed, may_post))
+
+    def agrees(self, deployed: Deployment | None, tenant: Tenant, flow: Flow, digest: str) -> bool:
+        """Whether a flow is deployed as the database says, as far as that can be told without reading its text. One
+        with older versions is looked at closely: their runs may have ended."""
+        return (
+            deployed is not None
+            and len(deployed.versions) == 1
+            and (deployed.current.number, deployed.current.digest) == (flow.current_version, digest)
+            and (deployed.name, deployed.slug, deployed.active) == (flow.name, flow.slug, flow.active)
+            and (deployed.tenant_id, deployed.tenant_slug, deployed.max_scale)
+            == (tenant.id, tenant.slug, tenant.max_pods)
+            and (deployed.idle_seconds, deployed.timeout_seconds)
+            == (self.settings.idle_seconds, self.settings.timeout_seconds)
+            and self.target.has_texts(deployed)
+        )
+
+    def reconcile(self) -> None:
+        """Bring everything into agreement, one flow at a time. What cannot be done now is logged and tried again with
+        the next pass."""
+        deployed = self.target.deployments()
+        doubtful = {flow_id: found.tenant_id if found else "" for flow_id, found in deployed.items()}
+        with self.database.transaction(writing=False) as session:
+            tenants = session.scalars(select(Tenant)).all()
+            for tenant in tenants:
+                for flow, digest in session.execute(Flow.with_current_digest(tenant)):
+                    if self.agrees(deployed.get(flow.id), tenant, flow, digest):
+                        del doubtful[flow.id]
+                    else:
+                        doubtful[flow.id] = tenant.id
+        known = {tenant.id for tenant in tenants}
+        for tenant_id in sorted(known | set(self.target.tenants())):
+            with tolerated(f"tenant {tenant_id}"):
+                self.publish_tenant(tenant_id)
+        for flow_id, tenant_id in doubtful.items():
+            with tolerated(f"flow {flow_id}"):
+                self.publish_flow(tenant_id, flow_id)
+
+
+@contextmanager
+def tolerated(subject: str) -> Iterator[None]:
+    """A fault of one must not keep the others from being published."""
+    try:
+        yield
+    except (OSError, EngineError) as fault:
+        LOG.warning("%s could not be published, and will be tried again: %s", subject, fault)

@@ -1,0 +1,1 @@
+"""What all routes share: who may call them, how they answer, what a fault looks like."""

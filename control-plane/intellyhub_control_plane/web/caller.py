@@ -1,0 +1,34 @@
+"""Who asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from intellyhub_control_plane.models.roles import Role
+from intellyhub_engine.frozen import dataclass
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from intellyhub_control_plane.models.people import Tenant, User
+    from intellyhub_control_plane.models.tokens import ApiToken
+    from intellyhub_control_plane.platform import Platform
+
+__all__ = ["Caller"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A person or a program, in one of its tenants."""
+
+    platform: Platform
+    session: Session
+    """Its transaction: committed when the route returns, unless the route did so itself."""
+    user: User
+    tenant: Tenant
+    role: Role
+    """The membership's, or the API token's where that may less."""
+    token: ApiToken | None = None
+    """The API token it showed; None for a login."""
+    address: str = ""
+    """Where the request came from, an IP address."""
