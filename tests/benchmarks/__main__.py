@@ -21,7 +21,9 @@ from tests.benchmarks.row import Row
 from tests.benchmarks.table import make_faults, print_table
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-TOPICS = ("transition", "guard", "load", "durable_step", "event", "durable_flow", "start", "memory", "sandbox")
+ENGINE = ("transition", "guard", "load", "durable_step", "event", "durable_flow", "start", "memory", "sandbox")
+PLATFORM = ("activation",)
+TOPICS = (*ENGINE, *PLATFORM)
 """In the order of the page; each is a module of `topics`."""
 
 
