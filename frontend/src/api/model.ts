@@ -1,0 +1,36 @@
+/** The nouns of the platform's REST interface, under the names that the console uses. */
+import type { components } from './schema'
+
+type Schemas = components['schemas']
+
+export type User = Schemas['Me']
+export type FlowSummary = Schemas['Flow']
+export type Flow = Schemas['FlowDetail']
+export type FlowState = Schemas['FlowState']
+export type FlowProblem = Schemas['FlowProblem']
+export type Graph = Schemas['Graph']
+export type GraphNode = Schemas['GraphNode']
+export type GraphEdge = Schemas['GraphEdge']
+export type Listener = Schemas['Listener']
+export type SourceHealth = Schemas['SourceHealth']
+export type Validation = Schemas['Validation']
+export type FlowVersion = Schemas['FlowVersion']
+export type RunSummary = Schemas['Run']
+export type Run = Schemas['RunDetail']
+export type RunStatus = Schemas['RunStatus']
+export type WaitingFor = Schemas['WaitingFor']
+export type Step = Schemas['Step']
+export type StepStatus = Schemas['StepStatus']
+export type LogLine = Schemas['StepLog']
+export type DeadLetter = Schemas['DeadLetter']
+export type Health = Schemas['Health']
+export type JsonObject = Record<string, unknown>
+
+export interface Page<T> {
+  items: T[]
+  next_cursor: string | null
+}
+
+export function isFinished(status: RunStatus): boolean {
+  return status === 'succeeded' || status === 'failed' || status === 'cancelled'
+}

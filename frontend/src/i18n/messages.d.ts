@@ -1,0 +1,5 @@
+import type { Messages } from './index'
+
+declare module 'vue-i18n' {
+  export interface DefineLocaleMessage extends Messages {}
+}

@@ -1,0 +1,16 @@
+/** What a list says about a run in one line. */
+import type { ComposerTranslation } from 'vue-i18n'
+
+import type { RunSummary } from '@/api/model'
+
+/** The end of a run's id: its beginning is the time, the same for all runs of a while. */
+export function shortId(id: string): string {
+  return id.length > 8 ? id.slice(-8) : id
+}
+
+/** `ago` writes a time as a distance from now. A list does not know what a run waits for, only until when at most. */
+export function outcomeOf(run: RunSummary, t: ComposerTranslation, ago: (at: string) => string): string {
+  if (run.error) return run.error
+  if (run.status === 'waiting') return run.wake_at ? t('runs.waitsUntil', { when: ago(run.wake_at) }) : t('runs.waits')
+  return run.end_state ? t('runs.endedAt', { state: run.end_state }) : ''
+}
