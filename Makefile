@@ -48,5 +48,6 @@ lock: ## Resolve the lock files anew (make lock UPGRADE=--upgrade takes newer ve
 	@$(PYTHON) scripts/lock.py $(UPGRADE)
 
 clean: ## Remove .venv and everything that tools left behind
-	@rm -rf .venv .cache .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .cache frontend/dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf frontend/node_modules
 	@find . -name node_modules -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -222,7 +222,7 @@ def test_every_page_fits_its_screen_and_can_be_read_by_everybody(window, signed_
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     axe = (ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js").read_text()
-    faults = {}
+    faults: dict[tuple[str, str], list[str]] = {}
     for path, shown in PAGES.items():
         page.goto(path.format(run=waiting_run))
         expect(page.get_by_text(shown).filter(visible=True).first).to_be_visible()

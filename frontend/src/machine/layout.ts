@@ -37,16 +37,21 @@ export function edgeLabel(edge: GraphEdge): string {
   return PLAIN.has(edge.kind) ? '' : edge.label || edge.kind
 }
 
-/** The pseudo state that stands for "the run ends here"; it is drawn as a mark. */
+/** A state that does nothing but end the run, also the one that nobody wrote; it is drawn as a mark. */
 export function isEndMark(node: GraphNode): boolean {
   return node.end && node.type === 'end'
+}
+
+/** Where a transition goes that leads to no state. */
+export function isMissing(node: GraphNode): boolean {
+  return node.type === 'unknown'
 }
 
 export function layOut(graph: Graph): Layout {
   const layered = new Layered({ multigraph: true })
   layered.setGraph({ rankdir: 'TB', nodesep: 36, ranksep: 46, edgesep: 18, marginx: 8, marginy: 8 })
   for (const node of graph.nodes) {
-    const [width, height] = isEndMark(node) ? [76, END_HEIGHT] : [textWidth(node), NODE_HEIGHT]
+    const [width, height] = isEndMark(node) ? [Math.min(260, Math.max(76, node.id.length * 7.8 + 32)), END_HEIGHT] : [textWidth(node), NODE_HEIGHT]
     layered.setNode(node.id, { width, height })
   }
   const known = new Set(graph.nodes.map((node) => node.id))
@@ -68,7 +73,9 @@ export function layOut(graph: Graph): Layout {
 }
 
 function textWidth(node: GraphNode): number {
-  return Math.min(260, Math.max(132, Math.max(node.id.length, node.type.length * 0.9) * 7.8 + 62))
+  // Below the name of a missing state stands that it is missing, in the reader's language.
+  const below = isMissing(node) ? 18 : node.type.length
+  return Math.min(260, Math.max(132, Math.max(node.id.length, below * 0.9) * 7.8 + 62))
 }
 
 function corner(box: { x?: number; y?: number; width: number; height: number }) {
