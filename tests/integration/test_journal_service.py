@@ -27,21 +27,23 @@ from tests.unit.engine.journal.runs import begin, finished, make_event, record, 
 
 TENANT, DOOR = "a" * 32, "b" * 32
 FLOW = f"{TENANT}/{DOOR}"
+SECONDS = 4.0
+"""How long the service is killed again and again."""
 
 
 class Process:
     """The service as a process; it can be killed and started again."""
 
-    def __init__(self, **limits):
+    def __init__(self, limits=()):
         self.folder = Path(tempfile.mkdtemp(dir="/tmp"))
         self.layout = Layout(data=self.folder)
         self.keys = load_keys(self.layout.key)
         self.listening = service.listen(self.layout, "journal")  # kept open, as the supervisor does
-        self.limits = limits
-        self.process = None
+        self.limits = dict(limits)
         self.start()
 
     def start(self):
+        """From the main thread only: the service ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG)."""
         reading, writing = os.pipe()
         environment = {
             **os.environ,
@@ -53,16 +55,12 @@ class Process:
             [sys.executable, "-m", "intellyhub_knative.local.journal"],
             env=environment,
             pass_fds=(self.listening.fileno(), writing),
-            preexec_fn=self.limit,
         )
         os.close(writing)
+        for name, value in self.limits.items():
+            resource.prlimit(self.process.pid, name, (value, resource.getrlimit(name)[1]))
         with os.fdopen(reading, "rb") as ready:
             assert ready.read() == b"ready\n"
-
-    def limit(self):
-        for name, value in self.limits.items():
-            hard = resource.getrlimit(getattr(resource, name))[1]
-            resource.setrlimit(getattr(resource, name), (value, hard))
 
     def kill(self):
         self.process.kill()
@@ -137,11 +135,9 @@ def accept_events(journal, name, until, acknowledged):
 
 @pytest.mark.slow
 def test_killed_at_random_nothing_acknowledged_is_lost_and_nothing_comes_twice(journal):
-    seconds, seed = float(os.environ.get("INTELLYHUB_SOAK_SECONDS", "5")), random.randrange(10**6)
-    print("seed", seed)
-    chance = random.Random(seed)
-    until = time.monotonic() + seconds
-    runs, events = [], []
+    chance, until = random.Random(), time.monotonic() + SECONDS
+    runs: list[str] = []
+    events: list[tuple[str, bool]] = []
     threads = [threading.Thread(target=write_runs, args=(journal, f"w{n}", until, runs)) for n in range(3)]
     threads += [threading.Thread(target=accept_events, args=(journal, f"e{n}", until, events)) for n in range(2)]
     for thread in threads:
@@ -161,7 +157,7 @@ def test_killed_at_random_nothing_acknowledged_is_lost_and_nothing_comes_twice(j
     for run_id in runs:
         assert client.history(run_id).entries == tuple(expected)
     assert not any(known for _, known in events)
-    stored = []
+    stored: list[str] = []
     while page := client.unrouted():
         stored += [one.event.id for one in page]
         client.route([Routing(one.number, ()) for one in page])
@@ -173,36 +169,46 @@ def test_killed_at_random_nothing_acknowledged_is_lost_and_nothing_comes_twice(j
 @pytest.mark.slow
 def test_deliveries_survive_kills_between_routing_and_settling(journal):
     client = journal.client(patience_seconds=30)
-    accepted = client.accept(TENANT, [make_event(str(number)) for number in range(60)])
-    killer = threading.Thread(target=lambda: [(time.sleep(0.15), journal.kill(), journal.start()) for _ in range(4)])
-    killer.start()
-    for one in accepted:
-        client.route([Routing(one.number, (DOOR,))])
-    settled = []
-    while due := client.due(2**62, limit=7):
-        for one in due:
-            reply = make_event(f"reply-{one.event.id}")
-            outcome = Outcome.DELIVERED if one.attempt == 2 else Outcome.RETRY
-            client.settle([Settlement(one.delivery_id, outcome, reply=reply if one.attempt == 2 else None)])
-            settled.append((one.event.id, one.attempt))
-    killer.join()
+    settled: list[tuple[str, int]] = []
+    broker = threading.Thread(target=deliver_all, args=(client, settled))
+    broker.start()
+    for _ in range(4):
+        broker.join(0.15)
+        journal.kill()
+        journal.start()
+    broker.join()
     assert sorted(settled) == sorted((str(number), attempt) for number in range(60) for attempt in (1, 2))
     assert len({one.event.id for one in client.unrouted()}) == 60
     assert client.counts() == {"unrouted": 60, "pending": 0, "dead": 0}
     client.close()
 
 
+def deliver_all(client, settled):
+    """Route 60 events and settle each delivery twice, with a reply the second time."""
+    for one in client.accept(TENANT, [make_event(str(number)) for number in range(60)]):
+        client.route([Routing(one.number, (DOOR,))])
+    while due := client.due(2**62, limit=7):
+        for one in due:
+            outcome = Outcome.DELIVERED if one.attempt == 2 else Outcome.RETRY
+            reply = make_event(f"reply-{one.event.id}") if one.attempt == 2 else None
+            client.settle([Settlement(one.delivery_id, outcome, reply=reply)])
+            settled.append((one.event.id, one.attempt))
+
+
+def fill(client, kept):
+    """Accept events until there is no room."""
+    for number in range(100):
+        client.accept(TENANT, [make_event(str(number), data="x" * 300_000)])
+        kept.append(str(number))
+
+
 def test_without_room_writers_hear_so_and_nothing_is_damaged():
-    journal = Process(RLIMIT_FSIZE=8 << 20)  # a file may not grow beyond; a full disk fails the same way (docs)
+    journal = Process({resource.RLIMIT_FSIZE: 8 << 20})
     client = journal.client()
     begin(client, flow=FLOW)
-    kept, number = [], 0
+    kept: list[str] = []
     with pytest.raises(JournalFull, match="has no room to grow"):
-        while number < 100:
-            event = make_event(str(number), data="x" * 300_000)
-            client.accept(TENANT, [event])
-            kept.append(event.id)
-            number += 1
+        fill(client, kept)
     with pytest.raises(JournalFull):
         record(client, step_finished(changes={"x": "y" * 3_000_000}))
     assert client.history("run-1").entries == ()
@@ -211,7 +217,7 @@ def test_without_room_writers_hear_so_and_nothing_is_damaged():
     journal.start()
     record(client, step_finished(), finished())
     assert isinstance(client.history("run-1").entries[-1], RunFinished)
-    stored = []
+    stored: list[str] = []
     while page := client.unrouted():
         stored += [one.event.id for one in page]
         client.route([Routing(one.number, ()) for one in page])
@@ -221,13 +227,12 @@ def test_without_room_writers_hear_so_and_nothing_is_damaged():
 
 
 def test_work_goes_on_without_a_restart_when_there_is_room_again():
-    journal = Process(RLIMIT_FSIZE=8 << 20)
+    journal = Process({resource.RLIMIT_FSIZE: 8 << 20})
     client = journal.client()
     begin(client, flow=FLOW)
     record(client, step_finished(1), durable=False)
     with pytest.raises(JournalFull):
-        for number in range(100):
-            client.accept(TENANT, [make_event(str(number), data="x" * 300_000)])
+        fill(client, [])
     resource.prlimit(journal.process.pid, resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE))
     client.accept(TENANT, [make_event("after", data="x" * 300_000)])
     record(client, step_finished(2))

@@ -29,6 +29,8 @@ class MemoryJournal:
         self.settled: list[Settlement] = []
         self.runs: list[RunSummary] = []
         self.waiting: list[tuple[RunSummary, Mapping[str, Any]]] = []
+        self.awakened: list[tuple[RunSummary, str]] = []
+        """Runs, each with the id of an event that has woken it."""
         self.fault: Exception | None = None
         """Raised by every call while it is set."""
         self._woken = asyncio.Event()
@@ -136,6 +138,10 @@ class MemoryJournal:
     async def waiting_runs(self, event: Event, *, under: str) -> Sequence[RunSummary]:
         self.look()
         return [run for run, wanted in self.waiting if run.flow.startswith(under) and event_matches(event, wanted)]
+
+    async def woken_runs(self, event: Event, *, flow: str) -> Sequence[RunSummary]:
+        self.look()
+        return [run for run, event_id in self.awakened if run.flow == flow and event.id == event_id]
 
     async def find_run(self, flow: str, source: str, id: str) -> RunSummary | None:  # noqa: A002 - the contract's
         self.look()

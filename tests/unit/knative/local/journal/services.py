@@ -10,6 +10,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import uvloop
+
 from intellyhub_engine.journal.remote import RemoteJournal
 from intellyhub_engine.journal.wire import GREETING_ID
 from intellyhub_knative.local.journal.client import JournalClient
@@ -40,7 +42,7 @@ class Service:
         self.listening.bind(str(self.address))
         self.listening.listen()
         opened = threading.Event()
-        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve(opened)))
+        self.thread = threading.Thread(target=lambda: uvloop.run(self.serve(opened)))
         self.thread.start()
         opened.wait()
 

@@ -3,6 +3,7 @@
 import socket
 import struct
 import time
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,8 @@ def connect(service):
 
 def received(plug):
     """Everything until the service closes."""
-    frames, answers = Frames(), []
+    frames = Frames()
+    answers: list[tuple[Any, bytes]] = []
     try:
         while data := plug.recv(65536):
             answers += frames.feed(data)
@@ -91,7 +93,8 @@ def test_half_a_request_holds_up_nobody(connect, client):
 @pytest.mark.parametrize("arguments", [[], ["x"], [[], {}, None, 1], None, [{}] * 13], ids=str)
 def test_a_request_that_makes_no_sense_is_answered_with_an_error(connect, operation, arguments):
     plug = connect(GREETING, make_frame([7, operation, arguments, False], b"nonsense"))
-    frames, answers = Frames(), []
+    frames = Frames()
+    answers: list[tuple[Any, bytes]] = []
     while len(answers) < 2:
         answers += frames.feed(plug.recv(65536))
     assert answers[1][0][:2] == [7, Kind.ERROR]
@@ -114,7 +117,8 @@ def test_many_requests_at_once_are_all_answered(connect):
     plug = connect(GREETING)
     plug.sendall(b"".join(frames[:2500]))
     plug.sendall(b"".join(frames[2500:]))
-    cutter, answers = Frames(), []
+    cutter = Frames()
+    answers: list[tuple[Any, bytes]] = []
     while len(answers) < 5001:
         answers += cutter.feed(plug.recv(65536))
     assert sorted(head[0] for head, _ in answers) == list(range(5001))
