@@ -10,6 +10,7 @@ ControlPlaneError
     ├── RoleTooLow              403: known, but not allowed
     ├── RegistrationClosed      403: accounts are made by the administrator
     ├── NotFound                404: nothing with that name in this tenant
+    ├── NoAddress               404: the API has no such address
     ├── Taken                   409: the name is in use
     ├── NotNow                  409: it cannot be done as things stand
     ├── Stale                   412: it was changed meanwhile
@@ -30,6 +31,7 @@ __all__ = [
     "ControlPlaneError",
     "FlowRefused",
     "KeyReused",
+    "NoAddress",
     "NotFound",
     "NotNow",
     "QuotaExceeded",
@@ -123,8 +125,8 @@ class RoleTooLow(Refusal):
     status, code, title = 403, "forbidden", "The role does not suffice"
 
     def __init__(self, needed: str, held: str) -> None:
-        self.needed, self.held = needed, held
-        super().__init__(f"this asks for the role {needed!r}; yours is {held!r}")
+        self.needed, self.held = str(needed), str(held)
+        super().__init__(f"this asks for the role {self.needed!r}; yours is {self.held!r}")
 
 
 class RegistrationClosed(Refusal):
@@ -141,6 +143,12 @@ class NotFound(Refusal):
     def __init__(self, noun: str, name: object) -> None:
         self.noun, self.name = noun, name
         super().__init__(f"there is no {noun} {str(name)[:120]!r}")
+
+
+class NoAddress(Refusal):
+    """The API has no such address."""
+
+    status, code, title = 404, "not-found", "There is nothing here"
 
 
 class Taken(Refusal):

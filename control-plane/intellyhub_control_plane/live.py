@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from intellyhub_control_plane.doors import ask
 from intellyhub_control_plane.errors import Unreachable
+from intellyhub_control_plane.present.runs import last_suspension
 from intellyhub_control_plane.recent import Recent
-from intellyhub_engine.errors import JournalError
+from intellyhub_engine.errors import JournalError, RunNotFound
 from intellyhub_engine.frozen import dataclass
-from intellyhub_engine.journal.records import RunSummary
+from intellyhub_engine.journal.records import RunStatus, RunSummary, RunSuspended
 from intellyhub_knative.local.layout import Layout
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ __all__ = ["Known", "Live"]
 LOG = logging.getLogger(__name__)
 FRESH_SECONDS = 1.0
 ASK_SECONDS = 1.0
+WAIT_SECONDS = 600.0
+"""What a run waits for does not change while it waits; a new wait has a key of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +38,9 @@ class Live:
 
     layout: Layout
     journal: JournalClient
-    pages: Recent[Sequence[Mapping[str, Any]]] = field(default_factory=lambda: Recent(FRESH_SECONDS))
+    pages: Recent[Mapping[str, Any]] = field(default_factory=lambda: Recent(FRESH_SECONDS))
     newest: Recent[Mapping[str, RunSummary]] = field(default_factory=lambda: Recent(FRESH_SECONDS))
+    waits: Recent[RunSuspended | None] = field(default_factory=lambda: Recent(WAIT_SECONDS))
 
     def workers(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
         """The tenant's workers that are awake. Raises `Unreachable`."""
@@ -46,10 +50,36 @@ class Live:
         """Every tenant's workers. Raises `Unreachable`."""
         return self._items("activator", "/workers")
 
+    def failing(self, flow_ids: Sequence[str]) -> Mapping[str, str]:
+        """Why workers of these flows cannot start, by flow id. Raises `Unreachable`."""
+        items = self._items("activator", "/workers", "failing")
+        return {str(item["flow_id"]): str(item["reason"]) for item in items if item.get("flow_id") in flow_ids}
+
     def sources(self, tenant_id: str) -> Mapping[str, Mapping[str, Any]]:
         """The tenant's sources, by flow id. Raises `Unreachable`."""
-        items = self._items("sources", "/sources")
-        return {str(item["flow_id"]): item for item in items if item.get("tenant_id") == tenant_id}
+        return of_tenant(self._items("sources", "/sources"), tenant_id)
+
+    def hooks(self, tenant_id: str) -> Mapping[str, Mapping[str, Any]]:
+        """The tenant's webhooks as the gateway has them, by flow id; none where it cannot be asked, for then nobody
+        can call them either, and nobody us."""
+        try:
+            return of_tenant(self._items("gateway", "/sources"), tenant_id)
+        except Unreachable:
+            return {}
+
+    def wait_of(self, run: RunSummary) -> RunSuspended | None:
+        """What a run of a list waits for; None for one that does not wait any more. Raises `JournalError`."""
+
+        def look() -> RunSuspended | None:
+            try:
+                history = self.journal.history(run.run_id)
+            except RunNotFound:
+                return None
+            return last_suspension(history.entries) if history.status is RunStatus.WAITING else None
+
+        if run.status is not RunStatus.WAITING:
+            return None
+        return self.waits.get(f"{run.run_id} {run.steps} {run.wake_ns}", look)
 
     def last_runs(self, tenant_id: str, flow_ids: Sequence[str]) -> Mapping[str, RunSummary]:
         """The newest run of each flow that has one, by flow id. Raises `JournalError`."""
@@ -67,8 +97,9 @@ class Live:
         """All of it; what cannot be reached is empty."""
         try:
             workers: Sequence[Mapping[str, Any]] = self.workers(tenant_id)
+            failing = self.failing(flow_ids)
         except Unreachable:
-            workers = ()
+            workers, failing = (), {}
         try:
             sources: Mapping[str, Mapping[str, Any]] | None = self.sources(tenant_id)
         except Unreachable:
@@ -78,18 +109,25 @@ class Live:
         except JournalError as fault:
             LOG.warning("the last runs cannot be told: %s", fault)
             last_runs = {}
-        return Known(workers=workers, sources=sources, last_runs=last_runs)
+        return Known(
+            workers=workers, failing=failing, sources=sources, hooks=self.hooks(tenant_id), last_runs=last_runs
+        )
 
-    def _items(self, part: str, target: str) -> Sequence[Mapping[str, Any]]:
-        def look() -> Sequence[Mapping[str, Any]]:
+    def _items(self, part: str, target: str, key: str = "items") -> Sequence[Mapping[str, Any]]:
+        def look() -> Mapping[str, Any]:
             answer = ask(part, self.layout.socket(part), "GET", target, timeout_seconds=ASK_SECONDS)
             document = answer.document
             if answer.status != 200 or not isinstance(document, dict):
                 raise Unreachable(part, f"it answered {answer.status}")
-            items = document.get("items", [])
-            return items if isinstance(items, list) else []
+            return document
 
-        return self.pages.get(part, look)
+        items = self.pages.get(part, look).get(key, [])
+        return items if isinstance(items, list) else []
+
+
+def of_tenant(items: Sequence[Mapping[str, Any]], tenant_id: str) -> Mapping[str, Mapping[str, Any]]:
+    """A tenant's own, by flow id."""
+    return {str(item["flow_id"]): item for item in items if item.get("tenant_id") == tenant_id}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +135,12 @@ class Known:
     """What could be learned of a tenant's flows."""
 
     workers: Sequence[Mapping[str, Any]] = ()
+    failing: Mapping[str, str] = field(default_factory=dict)
+    """Why workers cannot start, by flow id."""
     sources: Mapping[str, Mapping[str, Any]] | None = field(default_factory=dict)
     """By flow id; None where nobody can tell."""
+    hooks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By flow id."""
     last_runs: Mapping[str, RunSummary] = field(default_factory=dict)
 
     def workers_of(self, flow_id: str) -> int:

@@ -6,10 +6,10 @@ connections are made after.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import logging
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Mapping
@@ -19,11 +19,14 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers import gthread
+from sqlalchemy.exc import DBAPIError
 
+from intellyhub_control_plane.database.database import Database
 from intellyhub_control_plane.database.migrate import migrate
 from intellyhub_control_plane.errors import SettingsInvalid
 from intellyhub_control_plane.first_start import make_first
 from intellyhub_control_plane.platform import Platform, make_platform
+from intellyhub_control_plane.scratch import empty_scratch, remove_scratch
 from intellyhub_control_plane.settings import read_settings
 from intellyhub_engine.errors import EngineError
 from intellyhub_knative.local.layout import Layout
@@ -52,8 +55,12 @@ def main(environment: Mapping[str, str]) -> int:
         return 2
     share_metrics(surroundings.layout)
     platform = make_platform(settings, surroundings.layout, surroundings.keys)
-    migrate(platform.database)
-    administrator = make_first(platform)
+    try:
+        migrate(platform.database)
+        administrator = make_first(platform)
+    except DBAPIError as fault:
+        LOG.error("%s", explain(fault, platform.database))  # noqa: TRY400 - the message is all there is to say
+        return 2
     if administrator is not None:
         if surroundings.ready_descriptor is None:
             LOG.warning("administrator: %s password: %s", administrator.email, administrator.password)
@@ -66,12 +73,18 @@ def main(environment: Mapping[str, str]) -> int:
     return 0
 
 
+def explain(fault: DBAPIError, database: Database) -> str:
+    """Why the database cannot be used, in one line. Its address is named without the password."""
+    reason = " ".join(str(fault.orig).split())[:500]
+    place = database.engine.url.render_as_string(hide_password=True)
+    return f"the database {place} cannot be used: {reason}; start it, or correct DATABASE_URL"
+
+
 def share_metrics(layout: Layout) -> None:
     """Tell prometheus-client where the processes add up their figures, before anything imports it."""
-    folder = layout.data / "run" / "metrics-control"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
+    folder = empty_scratch(layout.data)
     os.environ[MULTIPROCESS] = str(folder)
+    atexit.register(remove_scratch, folder, os.getpid())
 
 
 class GentleArbiter(Arbiter):  # type: ignore[misc]
@@ -109,7 +122,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "timeout": REQUEST_SECONDS,
             "graceful_timeout": GRACE_SECONDS,
             "keepalive": 75,
-            "worker_tmp_dir": str(self.surroundings.layout.data / "run"),
+            "worker_tmp_dir": os.environ[MULTIPROCESS],
             "control_socket_disable": True,
             "loglevel": "warning",
             "when_ready": self.when_ready,

@@ -13,6 +13,9 @@ from intellyhub_engine.frozen import dataclass
 __all__ = ["Registration", "Settings", "read_settings"]
 
 Value = TypeVar("Value")
+MIN_PASSWORD = 8
+"""Characters, as for everyone who registers."""
+AS_WRITTEN = frozenset(("INTELLYHUB_ADMIN_PASSWORD",))
 
 
 class Registration(StrEnum):
@@ -63,11 +66,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     standard = Settings()
 
     def read(name: str, default: Value, convert: Callable[[str], Value], expected: str) -> Value:
-        text = environment.get(name, "").strip()
-        if not text:
+        text = environment.get(name, "")
+        if not text.strip():
             return default
         try:
-            return convert(text)
+            return convert(text if name in AS_WRITTEN else text.strip())
         except ValueError:
             faults.append(f"{name} is not {expected}")
             return default
@@ -80,7 +83,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         public_url=read("INTELLYHUB_PUBLIC_URL", "", web_address, "an address such as https://flows.example.org"),
         admin_email=read("INTELLYHUB_ADMIN_EMAIL", standard.admin_email, email, "an e-mail address"),
-        admin_password=environment.get("INTELLYHUB_ADMIN_PASSWORD", ""),
+        admin_password=read("INTELLYHUB_ADMIN_PASSWORD", "", password, "a password of at least 8 characters"),
         max_pods=read("INTELLYHUB_MAX_PODS", standard.max_pods, count, "a whole number from 1 on"),
         max_flows=read("INTELLYHUB_MAX_FLOWS", standard.max_flows, count, "a whole number from 1 on"),
         idle_seconds=read("INTELLYHUB_IDLE_SECONDS", standard.idle_seconds, seconds, "a number of seconds above 0"),
@@ -131,6 +134,12 @@ def web_address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError(text)
     return text.rstrip("/")
+
+
+def password(text: str) -> str:
+    if len(text) < MIN_PASSWORD:
+        raise ValueError(len(text))
+    return text
 
 
 def email(text: str) -> str:

@@ -27,10 +27,12 @@ def state(folder: str, perform: str | None, *aliases: str) -> Row:
     return Row(HERE / "states" / folder / "manifest.json", aliases, code)
 
 
-def source(folder: str, listen: str | None, *aliases: str) -> Row:
-    """A row for `sources/<folder>`; None: its events can be run, listening is not installed."""
-    code = listen and f"{__package__}.sources.{folder}.{listen}"
-    return Row(HERE / "sources" / folder / "manifest.json", aliases, code)
+def source(folder: str, listen: str | None, *aliases: str, examine: str | None = None) -> Row:
+    """A row for `sources/<folder>`; None: its events can be run, listening is not installed. `examine`, a
+    `module:function` too, finds the faults that its manifest cannot name."""
+    place = f"{__package__}.sources.{folder}"
+    code, more = listen and f"{place}.{listen}", examine and f"{place}.{examine}"
+    return Row(HERE / "sources" / folder / "manifest.json", aliases, code, more)
 
 
 STATES = {
@@ -43,15 +45,15 @@ STATES = {
 
 SOURCES = {
     "a2a": source("a2a", None),
-    "directory": source("directory", "directory:listen", "pollingdirectory"),
+    "directory": source("directory", "directory:listen", "pollingdirectory", examine="faults:examine"),
     "email": source("email", None),
-    "event": source("event", "event:listen", "cloudevent", "broker"),
+    "event": source("event", "event:listen", "cloudevent", "broker", examine="filters:examine"),
     "mcp": source("mcp", None),
     "mqtt": source("mqtt", None),
     "rss": source("rss", "rss:listen"),
-    "schedule": source("schedule", "schedule:listen", "cron", "timer"),
+    "schedule": source("schedule", "schedule:listen", "cron", "timer", examine="times:examine"),
     "telegram": source("telegram", "telegram:listen"),
-    "webhook": source("webhook", "webhook:listen"),
+    "webhook": source("webhook", "webhook:listen", examine="faults:examine"),
 }
 
 

@@ -8,35 +8,28 @@ would match by accident (an empty list, a filter without attributes) is refused 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.events import Event
+from intellyhub_functions.sources.event.filters import (
+    NOTHING_WANTED,
+    find_filter_faults,
+    join_filters,
+)
 
 __all__ = ["check_filters", "make_filters", "matches"]
 
-ATTRIBUTES = ("exact", "prefix", "suffix")
-LISTS = ("all", "any")
-DIALECTS = (*ATTRIBUTES, *LISTS, "not")
 CORE = frozenset(("id", "source", "type", "subject", "time", "datacontenttype", "dataschema"))
-MAX_DEPTH = 10
-MAX_FILTERS = 100
-"""In one list."""
-MAX_TEXT = 1000
-"""Characters of a value."""
 
 
 def make_filters(exact: object, filters: object) -> tuple[Mapping[str, Any], ...]:
     """The list of a deployment, from an `event` listener's `filter` (attribute -> value) and `filters`; where both are
     given both must match. Raises `InputInvalid` with every fault at once."""
     if exact is None and filters is None:
-        raise InputInvalid(
-            "the event listener does not say which events it takes: it needs filter, filters or both;"
-            ' `filter: {type: ""}` takes all'
-        )
-    written: list[Any] = [] if exact is None else [{"exact": exact}]
-    written += filters if isinstance(filters, list | tuple) else [] if filters is None else [filters]
+        raise InputInvalid(NOTHING_WANTED)
+    written = join_filters(exact, filters)
     faults = check_filters(written)
     if faults:
         raise InputInvalid("; ".join(faults))
@@ -45,59 +38,7 @@ def make_filters(exact: object, filters: object) -> tuple[Mapping[str, Any], ...
 
 def check_filters(filters: object) -> list[str]:
     """Everything that is wrong with a list of filters, each fault with its place; empty where nothing is."""
-    return list(faults_of_list(filters, "filters", 0))
-
-
-def faults_of_list(filters: object, where: str, depth: int) -> Iterator[str]:
-    if not isinstance(filters, list | tuple):
-        yield f"{where} is not a list of filters"
-    elif not filters:
-        yield f"{where} is empty: it would take every event or none; say which"
-    elif len(filters) > MAX_FILTERS:
-        yield f"{where} holds more than {MAX_FILTERS} filters"
-    else:
-        for number, one in enumerate(filters):
-            yield from faults_of(one, f"{where}[{number}]", depth)
-
-
-def faults_of(one: object, where: str, depth: int) -> Iterator[str]:
-    if depth >= MAX_DEPTH:
-        yield f"{where} is nested more than {MAX_DEPTH} deep"
-        return
-    if not isinstance(one, Mapping) or not one:
-        yield f"{where} is not a filter such as {{exact: {{type: order.created}}}}"
-        return
-    if len(one) > 1:
-        yield f"{where} has several dialects ({', '.join(map(str, one))}); one filter has one, `all` joins several"
-    for dialect, inner in one.items():
-        place = f"{where}.{dialect}"
-        if dialect in ATTRIBUTES:
-            yield from faults_of_attributes(inner, place, may_be_empty=dialect == "exact")
-        elif dialect in LISTS:
-            yield from faults_of_list(inner, place, depth + 1)
-        elif dialect == "not":
-            yield from faults_of(inner, place, depth + 1)
-        else:
-            more = "; CESQL is not offered here" if dialect == "cesql" else ""
-            yield f"{place} is no dialect; there are {', '.join(DIALECTS)}{more}"
-
-
-def faults_of_attributes(wanted: object, where: str, *, may_be_empty: bool) -> Iterator[str]:
-    if not isinstance(wanted, Mapping) or not wanted:
-        yield f"{where} names no attribute with its value, such as {{type: order.created}}"
-        return
-    for name, value in wanted.items():
-        if not isinstance(name, str) or not is_attribute(name):
-            yield f"{where}: {name!r} cannot be an attribute: it begins with a letter, then lower-case letters, digits"
-        if not isinstance(value, str | int) or len(str(value)) > MAX_TEXT:
-            yield f"{where}.{name} is not a text of at most {MAX_TEXT} characters"
-        elif value == "" and not may_be_empty:
-            yield f"{where}.{name} is empty; `exact` with an empty text asks for any value"
-
-
-def is_attribute(name: str) -> bool:
-    """Whether an attribute may be called so, as Knative's webhook decides."""
-    return name.isascii() and name.isalnum() and name == name.lower() and name[:1].isalpha()
+    return [str(fault) for fault in find_filter_faults(filters)]
 
 
 def matches(event: Event, filters: Sequence[Mapping[str, Any]]) -> bool:

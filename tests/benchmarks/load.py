@@ -1,7 +1,8 @@
 """Asks an HTTP server over loopback connections that are kept alive, a bounded number of times, and counts.
 
-    python load.py PORT CLIENTS REQUESTS REQUEST_FILE    prints {"seconds": …, "failed": …, "first_failure": …}
+    python load.py PORT CLIENTS REQUESTS REQUEST_FILE    prints {"seconds": …, "p50_ms": …, "failed": …, …}
 
+Where the request holds `@@@@@@@@` each one sent has its own number of eight digits there.
 Its own process and the standard library only: it must neither slow down nor warm up what it measures.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import socket
+import statistics
 import sys
 import threading
 import time
@@ -17,9 +19,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Response", "exchange", "make_request", "run_load"]
+__all__ = ["NUMBER", "Response", "exchange", "make_request", "run_load"]
 
 TIMEOUT_SECONDS = 30.0
+NUMBER = b"@@@@@@@@"
 
 
 class Response(NamedTuple):
@@ -90,9 +93,10 @@ def exchange(port: int, request: bytes) -> Response:
         connection.close()
 
 
-def make_request(body: bytes, *, content_type: str = "application/json", path: str = "/") -> bytes:
-    """A POST as plain callers send it."""
+def make_request(body: bytes, *, content_type: str = "application/json", path: str = "/", **more: str) -> bytes:
+    """A POST as plain callers send it; `more` are headers, with `_` for their hyphens."""
     fields = f"Host: 127.0.0.1\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+    fields += "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in more.items())
     return f"POST {path} HTTP/1.1\r\n{fields}\r\n".encode() + body
 
 
@@ -100,16 +104,21 @@ def run_load(port: int, clients: int, requests: int, request: bytes) -> dict[str
     """Ask `requests` times in all, spread over `clients` connections at once."""
     numbers: Iterator[int] = itertools.count()
     failures: list[str] = []
+    taken: list[float] = []
+    is_numbered = NUMBER in request
 
     def ask_until_done() -> None:
         connection = Connection(port)
-        while next(numbers) < requests:
+        while (number := next(numbers)) < requests:
+            sent = request.replace(NUMBER, b"%08d" % number) if is_numbered else request
+            began = time.perf_counter()
             try:
-                response = connection.ask(request)
+                response = connection.ask(sent)
             except OSError as fault:
                 failures.append(str(fault))
                 connection.close()
                 continue
+            taken.append(time.perf_counter() - began)
             if not 200 <= response.status < 300:
                 failures.append(f"{response.status} {response.body[:200].decode(errors='replace')}")
         connection.close()
@@ -121,7 +130,9 @@ def run_load(port: int, clients: int, requests: int, request: bytes) -> dict[str
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - started
-    return {"seconds": seconds, "failed": len(failures), "first_failure": failures[0] if failures else None}
+    first = failures[0] if failures else None
+    p50_ms = statistics.median(taken) * 1e3 if taken else 0.0
+    return {"seconds": seconds, "p50_ms": p50_ms, "failed": len(failures), "first_failure": first}
 
 
 if __name__ == "__main__":

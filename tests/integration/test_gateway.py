@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import json
 import signal
 import socket
 import threading
@@ -128,6 +129,44 @@ def test_a_signed_hook_takes_signed_requests_and_a_new_secret_counts_at_once(sha
     assert ask("rotated").status == 200
 
 
+def hook_of(front, flow):
+    """What the gateway says of a flow's hook on its own socket."""
+    said = asyncio.run(ask(front.layout.socket("gateway"), make_request("GET", "/sources", [], b"")))
+    [told] = [item for item in json.loads(said.body)["items"] if item["flow_id"] == flow.flow_id]
+    return told
+
+
+def test_a_hook_says_how_it_is_before_and_after_it_is_called(shared):
+    flow = shared.flow("shown")
+    told = hook_of(shared, flow)
+    assert (told["connected"], told["message"], told["events"], told["last_event_at"]) == (True, "open", 0, None)
+    shared.worker(flow)
+    assert shared.ask("POST", "/hooks/acme/shown", {}).status == 200
+    told = hook_of(shared, flow)
+    assert (told["tenant_id"], told["events"]) == (flow.tenant_id, 1)
+    assert told["last_event_at"].endswith("Z")
+
+
+def test_a_closed_hook_tells_its_reason_without_the_secret(shared):
+    shared.tenant("leaky", {"RANGE": "s3cret-range"})
+    flow = shared.flow("leak", tenant="leaky", listener={"type": "webhook", "allowed_ips": "{RANGE}"})
+    told = hook_of(shared, flow)
+    assert told["connected"] is False
+    assert "s3cret" not in told["message"]
+
+
+def test_the_variables_of_a_run_are_not_for_strangers(shared):
+    flow = shared.flow("silent")
+    document = {"run_id": "r", "status": "succeeded", "end_state": "end", "variables": {"key": "private"}}
+    shared.worker(flow, lambda got: ok(document))
+    said = shared.ask("POST", "/hooks/acme/silent", {})
+    assert said.json == {"run_id": "r", "status": "succeeded", "end_state": "end"}
+    flow = shared.flow("telling")
+    spoken = {"run_id": "r", "output": {"variables": {"key": "meant to be told"}}}
+    shared.worker(flow, lambda got: ok(spoken))
+    assert shared.ask("POST", "/hooks/acme/telling", {}).json == spoken
+
+
 @pytest.mark.parametrize(
     "listener",
     [
@@ -150,6 +189,10 @@ def test_a_hook_whose_listener_cannot_be_used_lets_nobody_in(shared, listener):
     said = shared.ask("POST", "/hooks/acme/closed", b"{}", X_Webhook_Secret="{LOOKED_UP}")
     assert (said.status, said.json["type"]) == (503, "urn:intellyhub:problem:listener-faulty")
     assert worker.got == []
+    told = hook_of(shared, flow)
+    assert (told["connected"], told["events"]) == (False, 0)
+    assert told["message"]
+    assert told["last_contact_at"]
 
 
 def test_addresses_are_the_peers_own_unless_a_trusted_proxy_tells(shared):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.soak.full_disk import fill_the_disk
-from tests.soak.scenarios import stop_a_hung_worker, survive_fire, survive_power_cut
+from tests.soak.scenarios import stop_a_hung_worker, survive_fire, survive_power_cut, wake_under_fire
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("platform")]
 
@@ -20,6 +20,12 @@ def scratch():
 
 def test_no_event_is_lost_or_doubled_while_processes_are_killed(scratch):
     outcome = survive_fire(scratch, events=300, seconds=10, pause_seconds=(0.3, 1.0), seed=7)
+    assert outcome.kept, outcome.figures
+    assert outcome.figures["kills"] > 5
+
+
+def test_an_event_wakes_its_run_once_while_processes_are_killed(scratch):
+    outcome = wake_under_fire(scratch, runs=20, seconds=1.5, pause_seconds=(0.25, 0.5), seed=3)
     assert outcome.kept, outcome.figures
     assert outcome.figures["kills"] > 5
 

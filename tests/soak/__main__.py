@@ -1,6 +1,6 @@
 """One command that shoots at a real platform and writes docs/reliability.md.
 
-python -m tests.soak [--events N] [--only fire,cut,hang,disk] [--page FILE]
+python -m tests.soak [--events N] [--only fire,wake,cut,hang,disk] [--page FILE]
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 
 from tests.soak.full_disk import fill_the_disk
 from tests.soak.page import make_page, show
-from tests.soak.scenarios import Outcome, stop_a_hung_worker, survive_fire, survive_power_cut
+from tests.soak.scenarios import Outcome, stop_a_hung_worker, survive_fire, survive_power_cut, wake_under_fire
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
-NAMES = ("fire", "cut", "hang", "disk")
+NAMES = ("fire", "wake", "cut", "hang", "disk")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,6 +46,7 @@ def attempt(name: str, folder: Path, events: int) -> Outcome | str:
     """One scenario, with its figures printed."""
     scenarios: dict[str, Callable[[], Outcome | str]] = {
         "fire": lambda: survive_fire(folder, events=events, seconds=events / 50, pause_seconds=(0.3, 1.2)),
+        "wake": lambda: wake_under_fire(folder, runs=100, seconds=20, pause_seconds=(0.5, 1.5)),
         "cut": lambda: survive_power_cut(folder, runs=200, wait_seconds=30),
         "hang": lambda: stop_a_hung_worker(folder, timeout_seconds=5),
         "disk": lambda: fill_the_disk(folder),

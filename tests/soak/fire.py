@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 
 from tests.soak.platform import Platform
@@ -20,8 +21,16 @@ TARGETS = ("worker", "worker", "journal", "activator", "broker", "sources", "con
 class Fire:
     """Kills with SIGKILL, at random intervals, while its context lasts. `kills` counts by name."""
 
-    def __init__(self, platform: Platform, *, pause_seconds: tuple[float, float], seed: int) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        pause_seconds: tuple[float, float],
+        seed: int,
+        targets: Sequence[str] = TARGETS,
+    ) -> None:
         self.platform = platform
+        self._targets = targets
         self.kills: Counter[str] = Counter()
         self._pause_seconds = pause_seconds
         self._random = random.Random(seed)
@@ -38,7 +47,7 @@ class Fire:
 
     def _shoot(self) -> None:
         while not self._stopping.wait(self._random.uniform(*self._pause_seconds)):
-            target = self._random.choice(TARGETS)
+            target = self._random.choice(self._targets)
             pid = self._find(target)
             if pid is not None:
                 with suppress(ProcessLookupError):

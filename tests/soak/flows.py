@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["HANGING", "LEDGER", "WAITING", "WORKING"]
+__all__ = ["HANGING", "LEDGER", "WAITING", "WAKING", "WORKING"]
 
 LEDGER = "ledger.log"
 
@@ -61,6 +61,42 @@ states:
     transition: end
   end: {state_type: end}
 """
+
+WAKING = """\
+name: soak wake
+listener:
+  type: event
+  filter: {type: soak.asleep}
+states:
+  before:
+    state_type: file
+    action: append
+    path: waking.log
+    content: "{n} before\\n"
+    transition: first
+  first:
+    state_type: wait
+    event: {type: soak.wake, subject: "{n}"}
+    transition: between
+  between:
+    state_type: file
+    action: append
+    path: waking.log
+    content: "{n} between\\n"
+    transition: second
+  second:
+    state_type: wait
+    event: {type: soak.wake, subject: "{n}"}
+    transition: after
+  after:
+    state_type: file
+    action: append
+    path: waking.log
+    content: "{n} after\\n"
+    transition: end
+  end: {state_type: end}
+"""
+"""Both waits are for the same kind of event: one that comes again must not end the second."""
 
 HANGING = """\
 name: soak hang

@@ -55,18 +55,21 @@ class Platform:
                 env=os.environ | given | self.environment,
                 start_new_session=True,
             )
+        self.token = ""
         self.wait_until_healthy()
-        self.token = self.ask("POST", "/api/auth/login", {"email": EMAIL, "password": PASSWORD})["access_token"]
 
     def wait_until_healthy(self) -> None:
-        """Raises `TimeoutError` with the end of the log."""
+        """Sign in and wait until all of it is well. Raises `TimeoutError` with the end of the log."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             assert self.process is not None
             if self.process.poll() is not None:
                 break
             with suppress(urllib3.exceptions.HTTPError):
-                answer = self.http.request("GET", self.address + "/api/health?detailed=true")
+                if not self.token:
+                    given = {"email": EMAIL, "password": PASSWORD}
+                    self.token = self.send("POST", "/api/auth/login", given).json().get("access_token", "")
+                answer = self.send("GET", "/api/health?detailed=true")
                 if answer.status == 200 and answer.json().get("status") == "ok":
                     return
             time.sleep(0.1)

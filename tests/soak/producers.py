@@ -28,9 +28,11 @@ def post_all(
     threads: int,
     data: dict[str, object],
     seconds: float = 0.0,
+    suffix: str = "",
 ) -> int:
-    """Post one event per number, spread over at least so many seconds; return how many requests were refused or broken
-    on the way. Raises `AssertionError` where an event was not acknowledged for two minutes."""
+    """Post one event per number, whose id ends with `suffix`, spread over at least so many seconds; return how many
+    requests were refused or broken on the way. Raises `AssertionError` where an event was not acknowledged for two
+    minutes."""
     began = time.monotonic()
     refused = [0] * threads
     faults: list[BaseException] = []
@@ -41,9 +43,9 @@ def post_all(
             for position in range(which, len(numbers), threads):
                 number = numbers[position]
                 time.sleep(max(0.0, began + seconds * position / len(numbers) - time.monotonic()))
-                refused[which] += post(platform, kind, number, data)
+                refused[which] += post(platform, kind, number, data, suffix)
                 if chance.random() < REPEATED:
-                    refused[which] += post(platform, kind, number, data)
+                    refused[which] += post(platform, kind, number, data, suffix)
         except BaseException as fault:  # noqa: BLE001 - raised again in the thread that waits
             faults.append(fault)
 
@@ -57,9 +59,15 @@ def post_all(
     return sum(refused)
 
 
-def post(platform: Platform, kind: str, number: int, data: dict[str, object]) -> int:
+def post(platform: Platform, kind: str, number: int, data: dict[str, object], suffix: str = "") -> int:
     """Post one event until it is acknowledged; how often it was not."""
-    headers = {"ce-specversion": "1.0", "ce-id": f"{kind}-{number}", "ce-source": SOURCE, "ce-type": kind}
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": f"{kind}-{number}{suffix}",
+        "ce-source": SOURCE,
+        "ce-type": kind,
+        "ce-subject": str(number),
+    }
     deadline = time.monotonic() + GIVE_UP_SECONDS
     refused = 0
     while time.monotonic() < deadline:

@@ -9,14 +9,15 @@ from typing import Any
 
 from intellyhub_engine.frozen import dataclass
 from tests.soak.fire import Fire
-from tests.soak.flows import HANGING, WAITING, WORKING
+from tests.soak.flows import HANGING, WAITING, WAKING, WORKING
 from tests.soak.platform import Platform
 from tests.soak.producers import post_all
 from tests.soak.verdict import judge
 
-__all__ = ["Outcome", "stop_a_hung_worker", "survive_fire", "survive_power_cut"]
+__all__ = ["Outcome", "stop_a_hung_worker", "survive_fire", "survive_power_cut", "wake_under_fire"]
 
 QUIET_SECONDS = 180.0
+WAKERS = ("worker", "worker", "worker", "broker", "journal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,46 @@ def survive_power_cut(scratch: Path, *, runs: int, wait_seconds: int) -> Outcome
     return Outcome(title="Everything is killed at once while runs wait", figures=figures, kept=verdict.clean)
 
 
+def wake_under_fire(
+    scratch: Path, *, runs: int, seconds: float, pause_seconds: tuple[float, float], seed: int = 1
+) -> Outcome:
+    """Wake each of many waiting runs by an event of its own, twice, while those are killed that bring it, take it and
+    write it down. An event whose delivery is repeated must find the run that it woke: it wakes nobody else, and makes
+    no run."""
+    platform = Platform(scratch / "wake")
+    with platform:
+        flow = platform.ask("POST", "/api/flows", {"name": "soak wake", "yaml_content": WAKING})
+        name = journal_name(platform, flow["id"])
+        ledger = platform.data / "workspaces" / name.partition("/")[0] / "waking.log"
+        post_all(platform, "soak.asleep", range(runs), threads=4, data={})
+        wait_for_status(platform, flow["id"], "waiting", runs)
+        began = time.monotonic()
+        with Fire(platform, pause_seconds=pause_seconds, seed=seed, targets=WAKERS) as fire:
+            post_all(platform, "soak.wake", range(runs), threads=4, data={}, seconds=seconds, suffix="-first")
+            wait_for_effect(ledger, "between", runs)
+            wait_for_status(platform, flow["id"], "waiting", runs)
+            post_all(platform, "soak.wake", range(runs), threads=4, data={}, seconds=seconds, suffix="-second")
+        wait_until_quiet(platform, flow["id"], runs)
+        took = time.monotonic() - began
+    sent = {f"soak.asleep-{number}" for number in range(runs)}
+    verdict = judge(platform.data / "journal.db", name, sent, ledger, ("before", "between", "after"))
+    figures = {
+        "runs": runs,
+        "events that wake them": 2 * runs,
+        "kills": sum(fire.kills.values()),
+        "of which": ", ".join(f"{name} {count}" for name, count in sorted(fire.kills.items())),
+        "lost": verdict.lost,
+        "runs beyond those": verdict.doubled,
+        "runs that did not succeed": verdict.unfinished,
+        "completed steps repeated": verdict.repeated,
+        "effects missing": verdict.effects_missing,
+        "effects in flight that happened again": verdict.effects_again,
+        "seconds until all had run": round(took, 1),
+    }
+    kept = verdict.clean and verdict.effects_again <= sum(fire.kills.values())
+    return Outcome(title="Processes are killed while events wake runs", figures=figures, kept=kept)
+
+
 def stop_a_hung_worker(scratch: Path, *, timeout_seconds: int) -> Outcome:
     """A flow that takes longer than it may: its worker is stopped, and its run says so."""
     with Platform(scratch / "hang", {"INTELLYHUB_TIMEOUT_SECONDS": str(timeout_seconds)}) as platform:
@@ -118,6 +159,15 @@ def wait_until_quiet(platform: Platform, flow_id: str, runs: int) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{ended} of {runs} runs have ended, and nothing moves")
         time.sleep(0.2)
+
+
+def wait_for_effect(ledger: Path, effect: str, runs: int, seconds: float = 120.0) -> None:
+    """Wait until so many runs have left their line."""
+    deadline = time.monotonic() + seconds
+    while len({line for line in ledger.read_text().splitlines() if line.endswith(f" {effect}")}) < runs:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"there are not {runs} lines {effect!r}")
+        time.sleep(0.1)
 
 
 def wait_for_status(platform: Platform, flow_id: str, status: str, runs: int, seconds: float = 60.0) -> None:

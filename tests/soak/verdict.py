@@ -27,7 +27,7 @@ class Verdict:
     lost: int
     """Events without a run."""
     doubled: int
-    """Runs beyond one per event."""
+    """Runs beyond one per event, and runs of other events."""
     unfinished: int
     """Runs that did not succeed."""
     repeated: int
@@ -55,7 +55,7 @@ def judge(journal: Path, flow: str, events: Collection[str], ledger: Path, effec
     return Verdict(
         events=len(events),
         lost=len(set(events) - made.keys()),
-        doubled=sum(made.values()) - len(made),
+        doubled=sum(made.values()) - len(made.keys() & set(events)),
         unfinished=sum(status != "succeeded" for _, _, status in runs),
         repeated=repeated,
         effects_missing=len(expected - lines.keys()),

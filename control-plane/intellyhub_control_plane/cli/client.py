@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -44,10 +44,16 @@ class Frame(NamedTuple):
 class Client:
     """Talks to one platform as one person. Redirects are not followed: a token is for this address."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, *, shown_by: str | None = None) -> None:
+        """`shown_by` names the flag or variable that a token came from; None: a login."""
         import urllib3
 
         self.url = url
+        self._remedy = (
+            f"The token comes from {shown_by}: correct it, or leave it out and log in with: intellyhub login {url}"
+            if shown_by
+            else f"Log in with: intellyhub login {url}"
+        )
         self._headers = {"Accept": "application/json", "User-Agent": "intellyhub"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
@@ -102,8 +108,11 @@ class Client:
                 break
         return items
 
-    def stream(self, path: str, *, last_id: str = "", **query: object) -> Iterator[Frame]:
-        """Server-sent events until the platform ends the stream. Raises `ConnectionError` when it breaks off."""
+    def stream(
+        self, path: str, *, last_id: str = "", opened: Callable[[], None] = lambda: None, **query: object
+    ) -> Iterator[Frame]:
+        """Server-sent events until the platform ends the stream; `opened` is called when they begin to be heard.
+        Raises `ConnectionError` when it breaks off."""
         import urllib3
 
         headers = {**self._headers, "Accept": "text/event-stream"}
@@ -116,6 +125,7 @@ class Client:
         try:
             if response.status >= 300:
                 raise self._explain(response.status, response.read())
+            opened()
             yield from read_frames(response.stream(1024, decode_content=True))
         except urllib3.exceptions.HTTPError as fault:
             raise ConnectionError("the live stream broke off") from fault
@@ -154,13 +164,15 @@ class Client:
         try:
             problem = json.loads(content)
         except ValueError:
-            problem = {}
-        problem = problem if isinstance(problem, dict) else {}
-        detail = str(problem.get("detail") or problem.get("title") or f"the platform answered {status}")
-        if status == 401:
+            problem = None
+        detail = problem.get("detail") or problem.get("title") if isinstance(problem, dict) else None
+        if not isinstance(problem, dict) or not detail:
             return CommandFailed(
-                f"not logged in at {self.url}: {detail}\nLog in with: intellyhub login {self.url}", Exit.NOT_ALLOWED
+                f"what answers at {self.url} is no IntellyHub platform, or something before it refuses: HTTP {status}",
+                Exit.BUSY,
             )
+        if status == 401:
+            return CommandFailed(f"not logged in at {self.url}: {detail}\n{self._remedy}", Exit.NOT_ALLOWED)
         if problem.get("problems"):
             return FlowFaults(detail, problem["problems"])
         for fault in problem.get("errors") or []:

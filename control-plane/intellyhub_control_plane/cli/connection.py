@@ -36,10 +36,10 @@ def connect(url: str | None, token: str | None) -> Client:
 
     logins = Logins(logins_path(os.environ))
     address = find_url(url, logins)
-    shown = token or os.environ.get(TOKEN)
-    if not shown and (login := logins.find(address)) is not None:
-        shown = login.token
-    return Client(address, shown)
+    if shown := token or os.environ.get(TOKEN):
+        return Client(address, shown, shown_by="--token" if token else TOKEN)
+    login = logins.find(address)
+    return Client(address, login.token if login is not None else None)
 
 
 def find_url(url: str | None, logins: Logins) -> str:

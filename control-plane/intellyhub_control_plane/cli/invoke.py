@@ -85,7 +85,7 @@ def command(
 
         session.terminal.emit_json(make_json(run, pretty=session.terminal.interactive))
     else:
-        show(session, run)
+        show(session, run, client.url)
     return EXITS.get(str(run.get("status")), Exit.SUCCEEDED)
 
 
@@ -120,12 +120,12 @@ def execute(client: Client, flow: str, document: dict[str, Any], wait_seconds: f
         time.sleep(PAUSE_SECONDS)
 
 
-def show(session: Session, run: dict[str, Any]) -> None:
-    """What it answered on standard output, how it went beside it."""
+def show(session: Session, run: dict[str, Any], url: str) -> None:
+    """What it answered on standard output, how it went beside it; of one that goes on, where the console shows it."""
     terminal = session.terminal
     if "status" not in run:
         terminal.show(run["run_id"])
-        terminal.tell("it runs; see: ", (run["status_url"], "cyan"))
+        terminal.tell("it runs; see: ", (f"{url}/runs/{part(run['run_id'])}", "cyan"))
         return
     if run["output"] is not None:
         from intellyhub_engine.cli.answer import make_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +25,9 @@ __all__ = ["command"]
 LEVELS = {"debug": "dim", "info": "", "warning": "yellow", "error": "bold red", "critical": "bold red"}
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+OPENING_SECONDS = 5.0
+"""A stream that has not begun after so long does not keep the last lines from being shown."""
+MILLISECONDS = len("2026-01-02T03:04:05.006")
 
 
 @click.command("logs")
@@ -40,7 +43,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 def command(
     session: Session, flow: str | None, follow: bool, limit: int, as_json: bool, url: str | None, token: str | None
 ) -> int:
-    """Show the last lines that FLOW logged, or all flows. With --json one object on a line.
+    """Show the last lines that FLOW logged, or all flows; with -f then go on. With --json one object on a line.
 
     \b
     Examples:
@@ -55,7 +58,7 @@ def command(
         for slug, line in sorted(fetch(client, slugs, limit), key=lambda pair: pair[1]["at"])[-limit:]:
             shown.show(slug, line)
         return Exit.SUCCEEDED
-    for slug, line in follow_all(client, slugs):
+    for slug, line in follow_all(client, slugs, limit):
         shown.show(slug, line)
     return Exit.SUCCEEDED
 
@@ -90,32 +93,46 @@ def fetch(client: Client, slugs: list[str], limit: int) -> Iterator[tuple[str, d
             yield slug, line
 
 
-def follow_all(client: Client, slugs: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Lines as they come, each flow in a thread of its own. A fault of one ends all."""
+def follow_all(client: Client, slugs: list[str], limit: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The last lines, then lines as they come, each flow in a thread of its own. A fault of one ends all."""
     heard: queue.SimpleQueue[tuple[str, dict[str, Any]] | BaseException] = queue.SimpleQueue()
+    listening = threading.Semaphore(0)
 
     def listen(slug: str) -> None:
         try:
-            for line in follow_one(client, slug):
+            for line in follow_one(client, slug, listening.release):
                 heard.put((slug, line))
         except BaseException as fault:  # noqa: BLE001 - raised again where somebody sees it
             heard.put(fault)
+        finally:
+            listening.release()
 
     for slug in slugs:
         threading.Thread(target=listen, args=(slug,), daemon=True).start()
+    for _ in slugs:  # who looks back only when it listens misses no line between the two
+        listening.acquire(timeout=OPENING_SECONDS)
+    last = sorted(fetch(client, slugs, limit), key=lambda pair: pair[1]["at"])[-limit:]
+    yield from last
+    told = {identity_of(slug, line) for slug, line in last}
     while slugs:
         found = heard.get()
         if isinstance(found, BaseException):
             raise found
-        yield found
+        if identity_of(*found) not in told:
+            yield found
 
 
-def follow_one(client: Client, slug: str) -> Iterator[dict[str, Any]]:
-    """A flow's lines, going on where a stream broke off."""
+def identity_of(slug: str, line: dict[str, Any]) -> tuple[str, str, str, str]:
+    """What tells a line from others, however exactly its time is given."""
+    return slug, line["run_id"], line["at"].rstrip("Z")[:MILLISECONDS], line["message"]
+
+
+def follow_one(client: Client, slug: str, opened: Callable[[], None]) -> Iterator[dict[str, Any]]:
+    """A flow's lines, going on where a stream broke off; `opened` is called each time one begins."""
     last, pause, heard = "", FIRST_PAUSE_SECONDS, False
     while True:
         try:
-            for frame in client.stream(f"/api/flows/{part(slug)}/logs", last_id=last, follow="true"):
+            for frame in client.stream(f"/api/flows/{part(slug)}/logs", last_id=last, opened=opened, follow="true"):
                 last, pause, heard = frame.id or last, FIRST_PAUSE_SECONDS, True
                 if frame.event == "log":
                     yield frame.data

@@ -36,9 +36,7 @@ def command(session: Session, flow: str, version: int | None, url: str | None, t
     client = connect(url, token)
     wanted = version or version_before(client, flow)
     changed = client.send("POST", f"/api/flows/{part(flow)}/versions/{wanted}/rollback")
-    session.terminal.show(
-        f"{changed['slug']} is back at the text of version {wanted} (now version {changed['version']})"
-    )
+    session.terminal.show(f"{changed['slug']} is back at version {changed['version']}")
     return Exit.SUCCEEDED
 
 

@@ -55,7 +55,7 @@ def command(session: Session, host: str, port: int, data: Path | None, verbose: 
     from intellyhub_knative.local.supervisor.folder import FolderInUse
     from intellyhub_knative.local.supervisor.platform import Options, run_platform
     from intellyhub_knative.local.supervisor.sockets import PortTaken
-    from intellyhub_knative.local.supervisor.supervisor import StartFailed
+    from intellyhub_knative.local.supervisor.supervisor import SettingsRefused, StartFailed
 
     chosen = Options(data=data or default_data(os.environ), host=host, port=port, verbose=verbose)
     view = UpView(session.terminal, verbose=verbose)
@@ -63,6 +63,8 @@ def command(session: Session, host: str, port: int, data: Path | None, verbose: 
         run_platform(chosen, view, os.environ)
     except (FolderInUse, PortTaken) as fault:
         raise CommandFailed(str(fault), Exit.BUSY) from fault
+    except SettingsRefused as fault:
+        raise CommandFailed(str(fault), Exit.INVALID) from fault
     except StartFailed as fault:
         raise CommandFailed(str(fault), Exit.FAILED) from fault
     finally:

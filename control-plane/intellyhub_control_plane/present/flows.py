@@ -24,7 +24,7 @@ WEBHOOK = "webhook"
 STARTING = "starting"
 """What a source says before its first contact."""
 HELD_BY_US = frozenset((WEBHOOK, "event"))
-"""Listeners without a source of their own: the gateway and the broker hear for them."""
+"""Listeners without a source of their own: the gateway, which says how its hooks are, and the broker hear for them."""
 
 
 def make_flow(
@@ -51,6 +51,7 @@ def make_flow(
         workers=known.workers_of(flow.id),
         last_run=last_run_of(known.last_runs.get(flow.id)),
         url=f"{public_url}/flows/{flow.slug}",
+        failure=known.failing.get(flow.id),
         hook_url=f"{public_url}/hooks/{tenant.slug}/{flow.slug}" if kind == WEBHOOK else None,
         created_at=flow.created_at,
         updated_at=flow.updated_at,
@@ -61,8 +62,10 @@ def make_flow(
 def source_of(flow: Flow, kind: str | None, known: Known) -> SourceHealth | None:
     """How a flow's source is. One that should listen and of which nothing is known has a fault: sources do not die
     silently."""
-    if kind is None or kind in HELD_BY_US or not flow.active:
+    if kind is None or not flow.active:
         return None
+    if kind in HELD_BY_US:
+        return make_source_health(known.hooks[flow.id]) if flow.id in known.hooks else None
     if known.sources is not None and flow.id in known.sources:
         return make_source_health(known.sources[flow.id])
     message = STARTING if known.sources is not None else "the process of the sources does not answer"
@@ -78,7 +81,7 @@ def state_of(flow: Flow, kind: str | None, known: Known, source: SourceHealth | 
     last = known.last_runs.get(flow.id)
     if known.is_busy(flow.id) or (last is not None and last.status is RunStatus.RUNNING):
         return FlowState.RUNNING
-    if source is not None and not source.connected and source.message != STARTING:
+    if flow.id in known.failing or (source is not None and not source.connected and source.message != STARTING):
         return FlowState.ERROR
     return FlowState.SLEEPING if kind is None else FlowState.LISTENING
 

@@ -35,7 +35,7 @@ from intellyhub_engine.journal.records import (
 from intellyhub_engine.machine.masking import mask, mask_entry
 from intellyhub_engine.serving.plain_json import to_json
 
-__all__ = ["Names", "make_run", "make_run_detail", "make_steps", "run_logs", "show_event"]
+__all__ = ["Names", "last_suspension", "make_run", "make_run_detail", "make_steps", "run_logs", "show_event"]
 
 NS_PER_MS = 1_000_000
 
@@ -48,8 +48,9 @@ class Names:
     version: int | None
 
 
-def make_run(summary: RunSummary, names: Names, secrets: Collection[str]) -> Run:
-    """A row of a list."""
+def make_run(summary: RunSummary, names: Names, waits: RunSuspended | None, secrets: Collection[str]) -> Run:
+    """A row of a list. `waits`: what it waits for."""
+    suspended = last_suspension([mask_entry(waits, secrets)]) if waits else None
     return Run(
         id=summary.run_id,
         flow=names.flow,
@@ -62,17 +63,10 @@ def make_run(summary: RunSummary, names: Names, secrets: Collection[str]) -> Run
         error=mask(summary.error, secrets),
         steps=summary.steps,
         wake_at=moment_or_none(summary.wake_ns),
-        waiting_for=waiting_in_short(summary),
+        waiting_for=waiting_of(suspended) if suspended else None,
         parent_id=summary.parent_id,
         copied_from=copied(summary.copied_from),
     )
-
-
-def waiting_in_short(summary: RunSummary) -> WaitingFor | None:
-    """A list says no more than whether a time is set; the run itself says all."""
-    if summary.status is not RunStatus.WAITING or summary.wake_ns is None:
-        return None
-    return WaitingFor(kind=WaitingKind.TIME, state=None, event=None, question=None)
 
 
 def make_run_detail(history: RunHistory, names: Names, secrets: Collection[str]) -> RunDetail:
@@ -109,6 +103,7 @@ def masked(entry: Entry, secrets: Collection[str]) -> Entry:
 
 
 def last_suspension(entries: Sequence[Entry]) -> RunSuspended | None:
+    """What a waiting run waits for."""
     return next((entry for entry in reversed(entries) if isinstance(entry, RunSuspended)), None)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,16 +12,18 @@ import orjson
 
 from intellyhub_control_plane.shapes.flows import FlowProblem, Graph, GraphEdge, GraphNode, Listener
 from intellyhub_engine.catalogue.installed import installed
-from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.language.diagram import edges_of
 from intellyhub_engine.language.load import examine
 from intellyhub_engine.language.model import END, Flow
 from intellyhub_engine.language.problems import Position, Problem, Severity
-from intellyhub_knative.filters import make_filters
+from intellyhub_engine.language.spelling import did_you_mean
 
 __all__ = ["Examined", "examine_text", "make_graph"]
 
+CALL = "call"
+UNKNOWN_FLOW = "unknown-flow"
+NAME = re.compile(r"[\w.-]+")
 WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|[^\s:,\[\]{}#]+""")
 """What an editor underlines from a fault's place on: a quoted text or a word."""
 
@@ -34,11 +37,28 @@ class Examined:
     listener: dict[str, Any] | None
     """As the author wrote it, with `type`; JSON values only."""
     variables: dict[str, Any]
+    calls: tuple[FlowProblem, ...] = ()
+    """A warning for each `call` of a flow by name, for whoever knows that there is no such flow; `message` is that
+    flow's name."""
 
     @property
     def is_valid(self) -> bool:
         """Whether it may be published."""
         return not any(problem.severity is Severity.ERROR for problem in self.problems)
+
+    def with_missing(self, slugs: Collection[str]) -> Examined:
+        """With a warning for each call of a flow that is none of these."""
+        missing = [
+            call.model_copy(
+                update={
+                    "message": f"no flow of yours is called {call.message!r} yet",
+                    "suggestion": did_you_mean(call.message, slugs),
+                }
+            )
+            for call in self.calls
+            if call.message not in slugs
+        ]
+        return replace(self, problems=(*self.problems, *missing)) if missing else self
 
     @property
     def shown_listener(self) -> Listener | None:
@@ -57,21 +77,24 @@ def examine_text(text: str, name: str) -> Examined:
     listener = None
     if flow.listener is not None:
         listener = {**to_json(flow.listener.parameters), "type": flow.listener.type}
-        found += filter_problems(flow, listener, lines)
-    return Examined(problems=tuple(found), graph=make_graph(flow), listener=listener, variables=to_json(flow.variables))
+    return Examined(
+        problems=tuple(found),
+        graph=make_graph(flow),
+        listener=listener,
+        variables=to_json(flow.variables),
+        calls=tuple(find_calls(flow, lines)),
+    )
 
 
-def filter_problems(flow: Flow, listener: dict[str, Any], lines: Sequence[str]) -> list[FlowProblem]:
-    """Filters of an `event` listener that could never match."""
-    if listener["type"] != "event":
-        return []
-    try:
-        make_filters(listener.get("filter"), listener.get("filters"))
-    except InputInvalid as fault:
-        position = flow.listener.position if flow.listener else None
-        place = place_of(position, lines)
-        return [FlowProblem(code="wrong-value", severity=Severity.ERROR, message=str(fault), **place)]
-    return []
+def find_calls(flow: Flow, lines: Sequence[str]) -> Iterator[FlowProblem]:
+    """The flows that are called by name: no placeholder, no path."""
+    for state in flow.states.values():
+        wanted = state.parameters.get("flow") if state.type == CALL else None
+        if isinstance(wanted, str) and NAME.fullmatch(wanted):
+            position = flow.places.of(state.name, "flow") if flow.places else None
+            place = place_of(position, lines) | {"state": state.name}
+            name = wanted.removesuffix(".yaml").removesuffix(".yml")
+            yield FlowProblem(code=UNKNOWN_FLOW, severity=Severity.WARNING, message=name, **place)
 
 
 def to_json(value: Any) -> Any:

@@ -11,9 +11,21 @@ from intellyhub_control_plane.models.audit import audit
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.names import flow_id_of
+from intellyhub_control_plane.present.moments import moment_of
+from intellyhub_control_plane.present.runs import last_suspension
 from intellyhub_control_plane.routes.runs import own_history, show_run
 from intellyhub_control_plane.shapes.flows import Execute, FlowPath, IdempotencyHeaders
-from intellyhub_control_plane.shapes.runs import Fork, Replay, Resume, RunDetail, RunPath, RunStarted
+from intellyhub_control_plane.shapes.runs import (
+    FlowStarted,
+    Fork,
+    GivenEvent,
+    Replay,
+    Resume,
+    RunDetail,
+    RunPath,
+    RunStarted,
+)
+from intellyhub_control_plane.shapes.shape import write_moment
 from intellyhub_control_plane.web.area import Area, Reply
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_engine.journal.records import RunHistory, RunStatus
@@ -31,20 +43,29 @@ execution = Area("execution", "Starting, stopping and repeating runs")
     "POST",
     "/api/flows/<flow_id>/execute",
     needs=Role.OPERATOR,
-    answers={202: RunStarted, 200: RunDetail},
+    answers={202: FlowStarted, 200: RunDetail},
     faults=(404, 409, 503),
 )
 def execute_flow(caller: Caller, path: FlowPath, header: IdempotencyHeaders, body: Execute) -> Reply:
-    """Run a flow now."""
+    """Run a flow now. Without `event` a flow with a listener runs on the listener's sample, and the answer says so."""
     flow = Flow.named(caller.session, caller.tenant, path.flow_id)
     audit(caller, "flow.executed", flow.id, version=flow.current_version)
+    given = given_event(caller, flow, body)
     caller.session.commit()
     deadline = time.monotonic() + body.wait_seconds
     run_id = begin_run(caller, flow, body.event, body.variables, header.idempotency_key)
     if body.wait_seconds and has_ended(caller, run_id, deadline):
         return Reply(show_run(caller, caller.platform.journal.history(run_id)), 200)
-    started = make_started(run_id)
+    started = FlowStarted(run_id=run_id, status_url=f"/api/runs/{run_id}", event=given)
     return Reply(started, 202, {"Location": started.status_url})
+
+
+def given_event(caller: Caller, flow: Flow, body: Execute) -> GivenEvent:
+    """What the run has for its event."""
+    if body.event is not None:
+        return GivenEvent.GIVEN
+    has_listener = Flow.listeners(caller.session, caller.tenant, [flow]).get(flow.id) is not None
+    return GivenEvent.SAMPLE if has_listener else GivenEvent.NONE
 
 
 @execution.operation(
@@ -64,13 +85,15 @@ def cancel_run(caller: Caller, path: RunPath) -> RunStarted:
     "POST", "/api/runs/<run_id>/resume", needs=Role.OPERATOR, answers={202: RunStarted}, faults=(404, 409, 503)
 )
 def resume_run(caller: Caller, path: RunPath, body: Resume) -> RunStarted:
-    """Answer what a waiting run asks, or wake it before its time."""
+    """Answer what a waiting run asks; without a decision, go on with a run whose time has come or whose worker died."""
     history = own_history(caller, path.run_id)
     if history.status not in UNFINISHED:
         raise NotNow("the run has already ended")
     flow = flow_of(caller, history)
     number = version_of(caller, flow, history)
     decides = "decision" in body.model_fields_set
+    if not decides:
+        check_due(history)
     audit(caller, "run.decided" if decides else "run.resumed", path.run_id)
     caller.session.commit()
     if decides:
@@ -95,6 +118,19 @@ def fork_run(caller: Caller, path: RunPath, body: Fork) -> RunStarted:
     flow, number = place_to_repeat(caller, path.run_id, body, "run.forked")
     document = {"seq": body.seq, "variables": body.variables}
     return make_started(repeat_run(caller, flow, number, path.run_id, "forks", document))
+
+
+def check_due(history: RunHistory) -> None:
+    """Raises `NotNow` where waking the run would change nothing: it would find what it waits for still missing."""
+    waits = last_suspension(history.entries) if history.status is RunStatus.WAITING else None
+    if waits is None or (waits.until_ns is not None and waits.until_ns <= time.time_ns()):
+        return
+    if waits.approval is not None:
+        raise NotNow("the run waits for a person's answer to its question: give a `decision`, such as true")
+    if waits.event_filter is not None:
+        raise NotNow("the run waits for an event: post one that it waits for to /events")
+    if waits.until_ns is not None:
+        raise NotNow(f"the run waits for its time, {write_moment(moment_of(waits.until_ns))}, and goes on by itself")
 
 
 def place_to_repeat(caller: Caller, run_id: str, wanted: Replay, action: str) -> tuple[Flow, int]:

@@ -13,6 +13,7 @@ from intellyhub_control_plane.live import Known
 from intellyhub_control_plane.models.audit import audit
 from intellyhub_control_plane.models.flows import Flow
 from intellyhub_control_plane.models.idempotency import KeptAnswer
+from intellyhub_control_plane.models.names import make_slug
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.present.flows import make_flow
 from intellyhub_control_plane.present.texts import Examined, examine_text
@@ -27,6 +28,7 @@ from intellyhub_control_plane.shapes.flows import (
     FlowStatus,
     FlowUpdated,
     IdempotencyHeaders,
+    ReadHeaders,
     UpdateFlow,
     Validate,
     Validation,
@@ -66,7 +68,7 @@ def list_flows(caller: Caller, query: FlowQuery) -> FlowList:
 @flows.operation("POST", "/api/flows", needs=Role.EDITOR, answers={201: FlowCreated}, faults=(402, 409))
 def create_flow(caller: Caller, header: IdempotencyHeaders, body: CreateFlow) -> Reply:
     """Publish a new flow."""
-    examined = examine_text(body.yaml_content, body.name)
+    examined = examine_here(caller, body.yaml_content, body.name, also=body.slug or make_slug(body.name, "flow"))
     key, content = header.idempotency_key, request.get_data()
     if key is not None:
         made = KeptAnswer.find(caller.session, caller.tenant, "createFlow", key, content)
@@ -87,7 +89,7 @@ def create_flow(caller: Caller, header: IdempotencyHeaders, body: CreateFlow) ->
 @flows.operation("POST", "/api/flows/validate", needs=Role.VIEWER, answers={200: Validation})
 def validate_flow(caller: Caller, body: Validate) -> Validation:
     """Check a flow's text, and draw its machine."""
-    examined = examine_text(body.yaml_content, "flow")
+    examined = examine_here(caller, body.yaml_content, "flow")
     return Validation(
         valid=examined.is_valid,
         problems=list(examined.problems),
@@ -96,12 +98,14 @@ def validate_flow(caller: Caller, body: Validate) -> Validation:
     )
 
 
-@flows.operation("GET", "/api/flows/<flow_id>", needs=Role.VIEWER, answers={200: FlowDetail}, faults=(404,))
-def get_flow(caller: Caller, path: FlowPath) -> Reply:
-    """Get a flow with its text."""
+@flows.operation("GET", "/api/flows/<flow_id>", needs=Role.VIEWER, answers={200: FlowDetail, 304: None}, faults=(404,))
+def get_flow(caller: Caller, path: FlowPath, header: ReadHeaders) -> Reply:
+    """Get a flow with its text. Its ETag is that of what was published: not of its state, its workers, its last run."""
     flow = Flow.named(caller.session, caller.tenant, path.flow_id)
+    if header.has(flow.etag):
+        return Reply(None, 304, {"ETag": flow.etag})
     version = flow.current(caller.session)
-    examined = examine_text(version.text, flow.name)
+    examined = examine_here(caller, version.text, flow.name)
     return show(FlowDetail, caller, flow, examined, yaml_content=version.text, graph=examined.graph)
 
 
@@ -110,7 +114,7 @@ def update_flow(caller: Caller, path: FlowPath, header: FlowHeaders, body: Updat
     """Change a flow. A new text is published as a new version."""
     examined = None
     if body.yaml_content is not None:
-        examined = examine_text(body.yaml_content, body.name or path.flow_id)
+        examined = examine_here(caller, body.yaml_content, body.name or path.flow_id)
         if not examined.is_valid:
             raise FlowRefused(examined.problems)
     flow = Flow.named(caller.session, caller.tenant, path.flow_id, to_change=True)
@@ -175,7 +179,16 @@ def publish(caller: Caller, flow: Flow) -> None:
 
 def examine_current(caller: Caller, flow: Flow) -> Examined:
     """What there is to say about the current text."""
-    return examine_text(flow.current(caller.session).text, flow.name)
+    return examine_here(caller, flow.current(caller.session).text, flow.name)
+
+
+def examine_here(caller: Caller, text: str, name: str, *, also: str = "") -> Examined:
+    """What there is to say about a text among the flows of this tenant, and one that is called `also`."""
+    examined = examine_text(text, name)
+    if not examined.calls:
+        return examined
+    wanted = Flow.of(caller.tenant).with_only_columns(Flow.slug)
+    return examined.with_missing({*caller.session.scalars(wanted), also} - {""})
 
 
 def show(shape: type[Shape], caller: Caller, flow: Flow, examined: Examined, *, status: int = OK, **more: Any) -> Reply:

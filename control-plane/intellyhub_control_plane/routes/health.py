@@ -14,6 +14,7 @@ from intellyhub_control_plane.platform import the_platform
 from intellyhub_control_plane.shapes.operations import Health, HealthQuery, HealthStatus, VersionInfo
 from intellyhub_control_plane.web.area import Area, Needs, Reply
 from intellyhub_control_plane.web.caller import Caller
+from intellyhub_control_plane.web.guard import is_signed_in
 
 __all__ = ["health"]
 
@@ -27,12 +28,15 @@ def get_liveness() -> Health:
     return alive()
 
 
-@health.operation("GET", "/api/health", needs=Needs.NOTHING, answers={200: Health, 503: Health})
+@health.operation("GET", "/api/health", needs=Needs.NOTHING, answers={200: Health, 503: Health}, faults=(401,))
 def get_health(query: HealthQuery) -> Reply:
-    """Tell how the platform is; `detailed=true` asks every part of it."""
+    """Tell how the platform is; `detailed=true` asks every part of it. Reasons and processes are for who is signed in."""
     if not query.detailed:
         return Reply(alive(), 200)
+    known = is_signed_in()
     parts = parts_health(the_platform())
+    if not known:
+        parts = {name: part.model_copy(update={"reason": None, "pid": None}) for name, part in parts.items()}
     status = overall(parts)
     document = Health(status=status, version=version(PACKAGES[-1]), components=parts)
     return Reply(document, 503 if status is HealthStatus.DOWN else 200)

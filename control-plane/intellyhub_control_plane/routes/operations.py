@@ -59,7 +59,8 @@ def list_workers(caller: Caller) -> WorkerList:
 @operations.operation("GET", "/api/sources", needs=Role.VIEWER, answers={200: SourceList}, faults=(503,))
 def list_sources(caller: Caller) -> SourceList:
     """List what listens, and how it is."""
-    known = Known(sources=caller.platform.live.sources(caller.tenant.id))
+    live = caller.platform.live
+    known = Known(sources=live.sources(caller.tenant.id), hooks=live.hooks(caller.tenant.id))
     flows = caller.session.scalars(Flow.of(caller.tenant).order_by(Flow.slug)).all()
     listeners = Flow.listeners(caller.session, caller.tenant, flows)
     names = run_flows(caller.session, caller.tenant, (flow.id for flow in flows))
@@ -83,9 +84,10 @@ def list_dead_letters(caller: Caller, query: DeadLetterQuery) -> DeadLetterList:
     letters = caller.platform.journal.dead_letters(
         caller.tenant.id,
         flow_id=flow.id if flow else None,
-        limit=query.limit,
+        limit=query.limit + 1,
         before=int(decode_cursor(query.cursor, 1)[0]) if query.cursor else None,
     )
+    has_more, letters = len(letters) > query.limit, letters[: query.limit]
     flows = run_flows(caller.session, caller.tenant, (letter.flow_id for letter in letters))
     secrets = secret_values(caller.session, caller.tenant, caller.platform.keys)
     items = [
@@ -101,13 +103,13 @@ def list_dead_letters(caller: Caller, query: DeadLetterQuery) -> DeadLetterList:
         )
         for letter in letters
     ]
-    next_cursor = encode_cursor([letters[-1].delivery_id]) if letters else None
+    next_cursor = encode_cursor([letters[-1].delivery_id]) if has_more else None
     return DeadLetterList(items=items, dead_letters=items, next_cursor=next_cursor)
 
 
 @operations.operation(
     "POST",
-    "/api/dead-letters/<int:dead_letter_id>/redeliver",
+    "/api/dead-letters/<dead_letter_id>/redeliver",
     needs=Role.OPERATOR,
     answers={202: Redelivered},
     faults=(404, 503),
@@ -121,7 +123,7 @@ def redeliver_dead_letter(caller: Caller, path: DeadLetterPath) -> Redelivered:
 
 
 @operations.operation(
-    "DELETE", "/api/dead-letters/<int:dead_letter_id>", needs=Role.OPERATOR, answers={204: None}, faults=(404, 503)
+    "DELETE", "/api/dead-letters/<dead_letter_id>", needs=Role.OPERATOR, answers={204: None}, faults=(404, 503)
 )
 def discard_dead_letter(caller: Caller, path: DeadLetterPath) -> None:
     """Throw it away."""

@@ -47,7 +47,8 @@ def list_runs(caller: Caller, query: RunQuery) -> RunList:
     page = found[: query.limit]
     names = names_of(caller.session, caller.tenant, ((run.flow, run.version) for run in page))
     secrets = secret_values(caller.session, caller.tenant, caller.platform.keys)
-    items = [make_run(run, names[run.flow, run.version], secrets) for run in page]
+    wait_of = caller.platform.live.wait_of
+    items = [make_run(run, names[run.flow, run.version], wait_of(run), secrets) for run in page]
     next_cursor = encode_cursor([page[-1].run_id]) if len(found) > query.limit else None
     return RunList(items=items, runs=items, next_cursor=next_cursor)
 

@@ -33,7 +33,7 @@ def list_versions(caller: Caller, path: FlowPath, query: PageQuery) -> VersionLi
 
 @versions.operation(
     "GET",
-    "/api/flows/<flow_id>/versions/<int:version>",
+    "/api/flows/<flow_id>/versions/<version>",
     needs=Role.VIEWER,
     answers={200: FlowVersionDetail},
     faults=(404,),
@@ -47,7 +47,7 @@ def get_version(caller: Caller, path: VersionPath) -> FlowVersionDetail:
 
 @versions.operation(
     "POST",
-    "/api/flows/<flow_id>/versions/<int:version>/rollback",
+    "/api/flows/<flow_id>/versions/<version>/rollback",
     needs=Role.EDITOR,
     answers={200: FlowUpdated},
     faults=(404,),

@@ -31,7 +31,7 @@ class Register(Request):
     """A new account. It owns a new organisation."""
 
     email: Email
-    password: Annotated[Text, Field(min_length=12, max_length=1024, description="12 characters at least.")]
+    password: Annotated[Text, Field(min_length=8, max_length=1024, description="8 characters at least.")]
     name: Annotated[Text, Field(max_length=120)] = ""
     organisation: Annotated[Text, Field(max_length=120)] = Field(default="", description="The organisation's name.")
 

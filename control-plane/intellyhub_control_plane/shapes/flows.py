@@ -36,6 +36,7 @@ __all__ = [
     "LastRun",
     "Listener",
     "LogQuery",
+    "ReadHeaders",
     "SourceHealth",
     "UpdateFlow",
     "Validate",
@@ -57,7 +58,7 @@ class FlowState(StrEnum):
     LISTENING = "listening"  # its source listens
     SLEEPING = "sleeping"  # nothing runs; a request wakes it
     INACTIVE = "inactive"  # switched off
-    ERROR = "error"  # its source fails, or it could not be deployed
+    ERROR = "error"  # its source fails, or its workers cannot start
 
 
 class FlowProblem(Shape):
@@ -137,6 +138,7 @@ class Flow(Answer):
     listener: Listener | None
     source: SourceHealth | None
     workers: int = Field(description="Awake now.")
+    failure: str | None = Field(description="Why its workers cannot start; null where they can.")
     last_run: LastRun | None
     url: str
     hook_url: str | None = Field(description="Where its webhook is called; null without one.")
@@ -222,6 +224,19 @@ class FlowHeaders(Shape):
     """Changes only what one has seen."""
 
     if_match: Annotated[str | None, Field(alias="If-Match", description="The flow's ETag.")] = None
+
+
+class ReadHeaders(Shape):
+    """Spares what one has read already."""
+
+    if_none_match: Annotated[
+        str | None, Field(alias="If-None-Match", description="The ETag of what was read: 304 where it still stands.")
+    ] = None
+
+    def has(self, etag: str) -> bool:
+        """Whether the client has read just that."""
+        tags = [tag.strip().removeprefix("W/") for tag in (self.if_none_match or "").split(",")]
+        return "*" in tags or etag in tags
 
 
 class IdempotencyHeaders(Shape):

@@ -55,7 +55,7 @@ class Source(Answer):
     flow: RunFlow
     type: str
     active: bool = Field(description="False: its flow is switched off.")
-    health: SourceHealth | None = Field(description="Null for webhooks and events: the platform itself hears.")
+    health: SourceHealth | None = Field(description="Of a webhook: whether it is open. Null for events.")
 
 
 class SourceList(Page):

@@ -12,7 +12,9 @@ from intellyhub_engine.journal.records import RunStatus, StepStatus
 
 __all__ = [
     "CopiedFrom",
+    "FlowStarted",
     "Fork",
+    "GivenEvent",
     "Replay",
     "Resume",
     "Run",
@@ -140,6 +142,20 @@ class RunStarted(Answer):
     status_url: str
 
 
+class GivenEvent(StrEnum):
+    """What a run that was started by hand has for its event."""
+
+    GIVEN = "given"
+    SAMPLE = "sample"  # none was given: its listener's sample
+    NONE = "none"  # none was given, and the flow has no listener
+
+
+class FlowStarted(RunStarted):
+    """A run that was started by hand."""
+
+    event: GivenEvent
+
+
 class RunQuery(PageQuery):
     """Which runs."""
 
@@ -162,7 +178,8 @@ class Resume(Request):
     """How a waiting run goes on."""
 
     decision: Any = Field(
-        default=None, description="The answer to the question it asks; none: it is woken before its time."
+        default=None,
+        description="The answer to its question; none: it goes on if its time has come or its worker died.",
     )
 
 

@@ -11,9 +11,10 @@ from flask_openapi3_swagger import templates
 from intellyhub_control_plane.platform import the_platform
 from intellyhub_control_plane.web.area import NEEDS, Needs
 
-__all__ = ["add_console", "add_documentation"]
+__all__ = ["NOT_THE_CONSOLE", "add_console", "add_documentation"]
 
 NOT_THE_CONSOLE = ("api", "hooks", "events", "health")
+"""Where paths begin that are never a page of the console."""
 FOREVER = "public, max-age=31536000, immutable"
 SWAGGER = Path(templates.__file__).parent / "swagger"
 MISSING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>IntellyHub</title>

@@ -16,7 +16,7 @@ from intellyhub_control_plane.web.area import NEEDS, Needs
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_control_plane.web.sessions import Claims, read_access_token
 
-__all__ = ["close_session", "guard"]
+__all__ = ["is_signed_in", "close_session", "guard"]
 
 MEMBERSHIP = (
     select(Membership)
@@ -55,6 +55,16 @@ def begin_writing(caller: Caller) -> None:
     caller.session.bind = caller.platform.database.writing
     if caller.token is not None and not caller.token.is_touched:
         caller.token.last_used_at = now()
+
+
+def is_signed_in() -> bool:
+    """Whether a route that is open to all may tell more. Raises `Unauthenticated` for a token that is not valid."""
+    if "Authorization" not in request.headers:
+        return False
+    platform = the_platform()
+    with platform.database.session(writing=False) as session:
+        identify(platform, session)
+    return True
 
 
 def identify(platform: Platform, session: Session) -> Caller:

@@ -54,6 +54,8 @@ class Row:
     aliases: tuple[str, ...] = ()
     code: str | None = None
     """`module:name` of what performs or listens; None where the code is not part of the installation."""
+    examine: str | None = None
+    """`module:name` of what finds more faults in a source's parameters than its manifest can."""
 
 
 class Table(Mapping[str, Kind_co], Generic[Line, Kind_co]):
@@ -167,6 +169,7 @@ def load_source(name: str, row: Row) -> SourceType:
         open_parameters=faults.boolean(text, "open_parameters", False),
         installed=row.code is not None,
         load=_loader(row.code),
+        load_examine=_loader(row.examine),
     )
     _identify(text, "listener_type", name, fold_source, faults)
     faults.raise_any()

@@ -6,10 +6,10 @@ few keys of our own named here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from intellyhub_engine.frozen import dataclass
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from intellyhub_engine.language.values.records import ValueRecord
     from intellyhub_engine.machine.step import Perform
 
-__all__ = ["Catalogue", "Parameter", "SourceType", "StateType", "Syntax"]
+__all__ = ["Catalogue", "Examine", "Parameter", "ParameterFault", "SourceType", "StateType", "Syntax"]
 
 
 class Syntax(StrEnum):
@@ -69,6 +69,21 @@ class StateType:
     load: Callable[[], Perform] | None = None
 
 
+class ParameterFault(NamedTuple):
+    """What a source says against parameters that it has only read, before it ever listens."""
+
+    path: tuple[str | int, ...]
+    """The parameter, then the way into its value; empty: the listener as a whole."""
+    message: str
+    suggestion: str | None = None
+    certain: bool = True
+    """False: it depends on where the flow will run, and is a warning."""
+
+
+Examine = Callable[[Mapping[str, Any], Collection[str]], Iterable[ParameterFault]]
+"""`examine(known, unknown)`: the parameters as written, by canonical name, and the names of those with placeholders."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceType:
     """A listener's type: its parameters, the shape of its events and a sample of one."""
@@ -90,6 +105,8 @@ class SourceType:
     installed: bool = True
     load: Callable[[], Any] | None = None
     """Gives `listen(parameters, source: SourceContext) -> Iterator[Event]`."""
+    load_examine: Callable[[], Examine] | None = None
+    """Gives what finds faults that a manifest cannot name; None: there is nothing more to find."""
 
 
 @dataclass(frozen=True, kw_only=True)

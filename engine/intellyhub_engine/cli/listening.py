@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from intellyhub_engine.cli.running import make_progress, show_result
 from intellyhub_engine.cli.session import Display, Session
 from intellyhub_engine.cli.sources import find_source, resolve_parameters
 from intellyhub_engine.cli.stage import Stage, open_stage
-from intellyhub_engine.errors import LeaseLost
+from intellyhub_engine.errors import LeaseLost, OtherVersion
 from intellyhub_engine.journal.records import RunStatus
 from intellyhub_engine.machine.host import Host
 from intellyhub_engine.machine.result import RunResult
@@ -119,26 +119,31 @@ class Listening:
 
     def handle(self, event: Event) -> Reply:
         """Give an event to the runs that wait for it; where there is none, make a run of its own."""
-        from intellyhub_engine.machine.run import resume, start
+        from intellyhub_engine.machine.run import start
 
         with self.turn:
             if not self.display.as_json:
                 self.session.terminal.show(("event ", "bold blue"), event.type, ("  " + headline(event), "dim"))
             try:
-                results = [resume(self.program, self.host, run, event=event) for run in self.waiting_for(event)]
-                results = results or [start(self.program, self.host, event=event, variables=self.variables)]
+                results = self.wake(event) or [start(self.program, self.host, event=event, variables=self.variables)]
             except LeaseLost as fault:
                 self.session.terminal.tell(f"another process is at work on this event: {fault}")
                 return Reply(status=503, body={"status": "busy"})
+            except OtherVersion as fault:
+                self.session.terminal.tell(str(fault))
+                return Reply(status=409, body={"status": "other version"})
             for result in results:
                 show_result(self.session, self.stage, result, self.display, hints=False)
             return make_reply(results[-1])
 
-    def waiting_for(self, event: Event) -> list[str]:
-        """The runs of this flow that the event wakes."""
-        journal = self.stage.journal
-        found = [] if journal is None else journal.waiting_for(event, flow=self.program.name)
-        return [run_id for run_id in found if self.is_ours(run_id)]
+    def wake(self, event: Event) -> Sequence[RunResult]:
+        """The runs of this version that the event wakes, or has woken before."""
+        from intellyhub_engine.machine.run import deliver
+
+        try:
+            return deliver(self.program, self.host, event)
+        except OtherVersion:
+            return []
 
     @contextmanager
     def sweeping(self) -> Iterator[None]:

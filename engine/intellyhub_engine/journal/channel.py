@@ -65,6 +65,8 @@ class Channel:
         self._token = token
         self._patience_seconds = patience_seconds
         self._closed = False
+        self._knocked: socket.socket | None = None
+        """Connected and greeted, not yet welcomed."""
         self._begin_anew()
 
     def ask(self, call: Call) -> Answer:
@@ -85,12 +87,24 @@ class Channel:
         assert pending.answer is not None
         return pending.answer
 
+    def knock(self) -> None:
+        """Connect and greet without waiting for the welcome: while the service looks at the greeting, the caller can do
+        something else. What comes of it the first call sees."""
+        self.settle_in()
+        with self._mutex:
+            if self._socket is None and self._knocked is None and not self._closed:
+                with suppress(OSError):  # the first call connects, and waits for the service
+                    self._knocked = self._introduce()
+
     def close(self) -> None:
         """Close the connection. Calls that nobody waited for were sent before; who needs them kept asks something."""
         self._closed = True
         if self._process == os.getpid():
             with self._mutex:
                 self._drop()
+                if self._knocked is not None:
+                    self._knocked.close()
+                    self._knocked = None
 
     def settle_in(self) -> int:
         """Begin anew in a child that was forked off; the id of the process that uses the channel now."""
@@ -104,12 +118,14 @@ class Channel:
         return self._process == os.getpid() and bool(self._told)
 
     def _begin_anew(self) -> None:
-        inherited: socket.socket | None = getattr(self, "_socket", None)
-        if inherited is not None:
-            inherited.close()
+        for name in ("_socket", "_knocked"):
+            inherited: socket.socket | None = getattr(self, name, None)
+            if inherited is not None:
+                inherited.close()
         self._process = os.getpid()
         self._mutex = threading.Lock()
         self._socket: socket.socket | None = None
+        self._knocked = None
         self._frames = Frames()
         self._pending: dict[int, Pending] = {}
         self._told: dict[str, list[Pending]] = {}
@@ -263,11 +279,26 @@ class Channel:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _greet(self) -> socket.socket:
+        with self._mutex:
+            connected, self._knocked = self._knocked, None
+        if connected is not None:
+            with suppress(OSError):  # the service has gone away since: greet it anew
+                return self._await_welcome(connected)
+        return self._await_welcome(self._introduce())
+
+    def _introduce(self) -> socket.socket:
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             connected.settimeout(_GREETING_SECONDS)
             connected.connect(self.address)
             connected.sendall(make_greeting(self._token))
+        except BaseException:
+            connected.close()
+            raise
+        return connected
+
+    def _await_welcome(self, connected: socket.socket) -> socket.socket:
+        try:
             frames = Frames()
             answers: list[tuple[Any, bytes]] = []
             while not answers:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -22,14 +22,17 @@ from intellyhub_engine.journal.records import (
     RunStart,
     RunStatus,
     RunSuspended,
+    RunWoken,
     StepFinished,
     StepStarted,
     StepStatus,
+    wakings_in,
 )
 from intellyhub_engine.language.values.values import decode, encode, wrap
 
 __all__ = [
     "MAX_ENTRY_BYTES",
+    "Inspected",
     "decode_event",
     "decode_filter",
     "decode_record",
@@ -51,6 +54,7 @@ _KINDS: Mapping[str, type[Entry]] = {
     "finished": StepFinished,
     "log": Logged,
     "suspended": RunSuspended,
+    "woken": RunWoken,
     "ended": RunFinished,
 }
 _LENGTHS = {name: 1 + len(kind._fields) for name, kind in _KINDS.items()}
@@ -93,9 +97,21 @@ def encode_start(start: RunStart, max_entry_bytes: int = MAX_ENTRY_BYTES) -> str
     return body.decode()
 
 
-def inspect_record(body: bytes) -> tuple[int, RunFinished | RunSuspended | None, str | None]:
-    """What a writer must know of entries that someone else encoded: the last step they speak of, the last entry where
-    it ends the lease, and what that one waits for, encoded. Raises `InputInvalid` for what is no record's body."""
+class Inspected(NamedTuple):
+    """What a writer must know of entries that someone else encoded."""
+
+    seq: int
+    """The last step they speak of."""
+    closing: RunFinished | RunSuspended | None
+    """The last entry, where it ends the lease."""
+    closing_filter: str | None
+    """What that one waits for, encoded."""
+    woken: Sequence[tuple[str, str]]
+    """Source and id of the events that woke the run."""
+
+
+def inspect_record(body: bytes) -> Inspected:
+    """Look into a record. Raises `InputInvalid` for what is no record's body."""
     try:
         entries = orjson.loads(body)
         if type(entries) is not list:
@@ -104,12 +120,16 @@ def inspect_record(body: bytes) -> tuple[int, RunFinished | RunSuspended | None,
             if len(fields) != _LENGTHS[fields[0]]:
                 raise InputInvalid(f"an entry of kind {fields[0]!r} has {len(fields)} fields")
         seq = max([int(fields[1]) for fields in entries if fields[0] != "ended"], default=0)
+        woken = wakings_in([_decode_entry(fields) for fields in entries if fields[0] == "woken"])
+        if not all(isinstance(text, str) for pair in woken for text in pair):
+            raise InputInvalid("an event's source and id are texts")
         closing = _decode_entry(entries[-1]) if entries and entries[-1][0] in _CLOSING else None
     except (ValueError, TypeError, KeyError, IndexError) as fault:
         raise InputInvalid("this is not a record of a run as the journal keeps it") from fault
     if not isinstance(closing, RunSuspended):
-        return seq, closing, None  # type: ignore[return-value]
-    return seq, closing, encode_filter(closing.event_filter) if closing.event_filter is not None else None
+        return Inspected(seq, closing, None, woken)  # type: ignore[arg-type]
+    awaited = encode_filter(closing.event_filter) if closing.event_filter is not None else None
+    return Inspected(seq, closing, awaited, woken)
 
 
 def decode_start(body: str | bytes) -> tuple[Event | None, dict[str, Any], str | None]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from intellyhub_engine.errors import RunNotFound
 from intellyhub_engine.journal.encoding import encode_entries
 from intellyhub_engine.journal.leases import lease_end, refuse_living_lease, refuse_stranger
 from intellyhub_engine.journal.queries import find_run, read_history
 from intellyhub_engine.journal.records import RunFinished, RunHistory, RunStart, RunStatus
+from intellyhub_engine.journal.writer import remember_wakings
 
-__all__ = ["begin_run", "cancel_run", "claim_run", "enter_run", "hold_run", "release_run", "renew_run"]
+__all__ = ["Copied", "begin_run", "cancel_run", "claim_run", "enter_run", "hold_run", "release_run", "renew_run"]
 
 _OPEN = (RunStatus.RUNNING, RunStatus.WAITING)
 
@@ -29,6 +32,16 @@ _INSERT_COPIED = "INSERT INTO record (run, seq, body) SELECT number, ?, ? FROM r
 _INSERT_END = "INSERT INTO record (run, seq, body) SELECT number, 0, ? FROM run WHERE run_id = ?"
 
 
+class Copied(NamedTuple):
+    """The entries that a run begins with."""
+
+    seq: int
+    """The last step they speak of."""
+    body: str
+    woken: Sequence[tuple[str, str]]
+    """Source and id of the events that have woken the run they come from."""
+
+
 def begin_run(
     connection: sqlite3.Connection,
     start: RunStart,
@@ -37,10 +50,10 @@ def begin_run(
     owner: str,
     now_ns: int,
     lease_seconds: float,
-    copied: tuple[int, str] | None = None,
+    copied: Copied | None = None,
 ) -> RunHistory:
-    """Insert the run, with the highest sequence number and the text of the entries it begins with; or find the one with
-    its id or key and hold it where that is allowed."""
+    """Insert the run with the entries it begins with; or find the one with its id or key, or that its event has woken,
+    and hold it where that is allowed."""
     run_id, is_new = enter_run(
         connection, start, body, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds, copied=copied
     )
@@ -57,7 +70,7 @@ def enter_run(
     owner: str,
     now_ns: int,
     lease_seconds: float,
-    copied: tuple[int, str] | None = None,
+    copied: Copied | None = None,
     mark: int | None = None,
 ) -> tuple[str, bool]:
     """As `begin_run`, without its history: the run's id, and whether it was made now. `mark` is the request's: who asks
@@ -66,7 +79,10 @@ def enter_run(
     if found is None:
         _insert_run(connection, start, body, owner, lease_end(now_ns, lease_seconds), mark)
         if copied is not None:
-            connection.execute(_INSERT_COPIED, (*copied, start.run_id))
+            connection.execute(_INSERT_COPIED, (copied.seq, copied.body, start.run_id))
+            if copied.woken:
+                number = connection.execute("SELECT number FROM run WHERE run_id = ?", (start.run_id,)).fetchone()[0]
+                remember_wakings(connection, number, copied.woken)
         return start.run_id, True
     run_id, status = found
     if status is RunStatus.RUNNING:

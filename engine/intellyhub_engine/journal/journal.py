@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from intellyhub_engine.events import Event
-from intellyhub_engine.journal.records import Entry, RunHistory, RunStart, RunStatus, RunSummary
+from intellyhub_engine.journal.records import Entry, EventRuns, RunHistory, RunStart, RunStatus, RunSummary
 
 __all__ = ["Journal"]
 
@@ -19,16 +19,17 @@ class Journal(Protocol):
 
     def begin(self, start: RunStart, *, owner: str, lease_seconds: float, entries: Sequence[Entry] = ()) -> RunHistory:
         """Make the run durable together with the entries it begins with (those of the run it copies), or find the one
-        that has the same key (flow, event source, event id), with all its entries. The answer's `start.run_id` tells
-        which. A `run_id` that exists is found too, whatever its key: so a parent finds its children, and a fork is made
-        once. A new run, or a found one that is neither ended nor held by a living lease, is held by `owner` from now
-        on; a found run that someone else holds raises `LeaseLost`. Child runs come with `lease_seconds` 0: their
-        parent's lease covers them, and its next holder takes them over at once.
+        that has the same key (flow, event source, event id), with all its entries; or one of the flow that this event
+        has woken. The answer's `start.run_id` tells which. A `run_id` that exists is found too, whatever its key: so a
+        parent finds its children, and a fork is made once. A new run, or a found one that is neither ended nor held by
+        a living lease, is held by `owner` from now on; a found run that someone else holds raises `LeaseLost`. Child
+        runs come with `lease_seconds` 0: their parent's lease covers them, and its next holder takes them over at once.
         """
 
     def record(self, run_id: str, entries: Sequence[Entry], *, owner: str, durable: bool) -> None:
         """Append entries in order. With `durable` they, and all before them, are on the disk when this returns;
-        without, they are at the latest with the next durable call. A `RunFinished` or `RunSuspended` ends the lease.
+        without, they are at the latest with the next durable call. A `RunFinished` or `RunSuspended` ends the lease;
+        by a `RunWoken` the run is found when its event comes again.
         Raises `ValueRefused`, having appended nothing, for an entry too large to keep: it names state and variable."""
 
     def claim(self, run_id: str, *, owner: str, lease_seconds: float) -> RunHistory:
@@ -59,7 +60,12 @@ class Journal(Protocol):
         """Runs to resume now: waiting ones whose time has come, and running ones whose lease has ended. No children."""
 
     def waiting_for(self, event: Event, *, flow: str | None = None) -> Sequence[str]:
-        """Waiting runs whose `event_filter` the event matches."""
+        """Waiting runs whose `event_filter` the event matches, but for those that it has woken before; of this flow,
+        with child runs below it."""
+
+    def runs_of_event(self, event: Event, *, flow: str) -> EventRuns:
+        """The run of this flow that the event made, those that it woke, those that wait for it. All as they stood at
+        one moment: a run that is being woken is among the one or the other."""
 
     def request_cancel(self, run_id: str) -> bool:
         """Ask for cancellation; False when the run has already ended. A waiting run is cancelled at once."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from intellyhub_engine.events import Event
 
-__all__ = ["event_matches"]
+__all__ = ["event_key", "event_matches"]
 
 _CORE = frozenset({"id", "source", "type", "subject", "time", "datacontenttype", "dataschema"})
 
@@ -15,6 +15,11 @@ _CORE = frozenset({"id", "source", "type", "subject", "time", "datacontenttype",
 def event_matches(event: Event, event_filter: Mapping[str, Any]) -> bool:
     """Whether every attribute the filter names has that value, compared as CloudEvents write them in headers."""
     return all(_attribute(event, name) == _text(value) for name, value in event_filter.items())
+
+
+def event_key(event: Event) -> tuple[str, str]:
+    """Source and id, by which an event is the same one, as a journal can keep them."""
+    return event.source.encode(errors="replace").decode(), event.id.encode(errors="replace").decode()
 
 
 def _attribute(event: Event, name: str) -> str | None:

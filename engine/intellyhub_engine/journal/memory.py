@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from intellyhub_engine.errors import RunNotFound
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.leases import lease_end, refuse_living_lease, refuse_stranger
-from intellyhub_engine.journal.matching import event_matches
+from intellyhub_engine.journal.matching import event_key, event_matches
 from intellyhub_engine.journal.records import (
     Entry,
+    EventRuns,
     RunFinished,
     RunHistory,
     RunStart,
     RunStatus,
     RunSummary,
     RunSuspended,
+    wakings_in,
 )
 
 __all__ = ["MemoryJournal"]
@@ -65,17 +67,23 @@ class MemoryJournal:
         self._lock = threading.RLock()
         self._runs: dict[str, _Run] = {}
         self._keys: dict[tuple[str, str, str], str] = {}
+        self._wakings: dict[tuple[str, str, str], list[str]] = {}
+        """Flow, source and id of an event -> the runs it has woken."""
 
     def begin(self, start: RunStart, *, owner: str, lease_seconds: float, entries: Sequence[Entry] = ()) -> RunHistory:
         """Make the run, or find the one with its id or key."""
         key = start.key
         with self._lock:
             found = self._runs.get(start.run_id) or (self._runs.get(self._keys.get(key, "")) if key else None)
+            if found is None and key and start.event is not None:
+                woken = self._woken_by(start.event, start.flow)
+                found = self._top(self._runs[woken[0]]) if woken else None
             if found is None:
                 made = _Run(start, owner, lease_end(self._now_ns(), lease_seconds), entries=list(entries))
                 self._runs[start.run_id] = made
                 if key:
                     self._keys[key] = start.run_id
+                self._remember_wakings(made, entries)
                 return _history(made)
             if found.status is RunStatus.RUNNING:
                 self._take(found, owner, lease_seconds)
@@ -88,6 +96,7 @@ class MemoryJournal:
             refuse_stranger(run_id, run.owner, owner)
             for entry in entries:
                 run.append(entry)
+            self._remember_wakings(run, entries)
 
     def claim(self, run_id: str, *, owner: str, lease_seconds: float) -> RunHistory:
         """Take the run over."""
@@ -158,9 +167,16 @@ class MemoryJournal:
                 for run in self._runs.values()
                 if (suspension := run.suspension()) is not None
                 and suspension.event_filter is not None
-                and (flow is None or run.start.flow == flow)
+                and (flow is None or self._top(run).start.flow == flow)
                 and event_matches(event, suspension.event_filter)
+                and run.start.run_id not in self._woken_by(event, self._top(run).start.flow)
             ]
+
+    def runs_of_event(self, event: Event, *, flow: str) -> EventRuns:
+        """The runs of a flow that have to do with an event."""
+        with self._lock:
+            begun = self._keys.get((flow, event.source, event.id))
+            return EventRuns(begun, self._woken_by(event, flow), self.waiting_for(event, flow=flow))
 
     def request_cancel(self, run_id: str) -> bool:
         """Ask the run and its children to stop."""
@@ -188,6 +204,20 @@ class MemoryJournal:
             return self._runs[run_id]
         except KeyError:
             raise RunNotFound(run_id) from None
+
+    def _woken_by(self, event: Event, flow: str) -> list[str]:
+        woken = self._wakings.get((flow, *event_key(event)), ())
+        return [run_id for run_id in self._runs if run_id in woken] if woken else []
+
+    def _remember_wakings(self, run: _Run, entries: Sequence[Entry]) -> None:
+        for source, event_id in wakings_in(entries):
+            self._wakings.setdefault((self._top(run).start.flow, source, event_id), []).append(run.start.run_id)
+
+    def _top(self, run: _Run) -> _Run:
+        """The run that a child run belongs to in the end."""
+        while (parent := self._runs.get(run.start.parent_id or "")) is not None:
+            run = parent
+        return run
 
     def _take(self, run: _Run, owner: str, lease_seconds: float) -> None:
         now_ns = self._now_ns()

@@ -21,7 +21,7 @@ from intellyhub_engine.journal.encoding import (
     encode_start,
     refuse_broken_text,
 )
-from intellyhub_engine.journal.records import Entry, RunHistory, RunStart, RunStatus, RunSummary, highest_seq
+from intellyhub_engine.journal.records import Entry, EventRuns, RunHistory, RunStart, RunStatus, RunSummary, highest_seq
 from intellyhub_engine.journal.wire import MAX_FRAME_BYTES, Answer, Call, join, split
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "renew",
     "request_cancel",
     "runs",
+    "runs_of_event",
     "waiting_for",
 ]
 
@@ -158,6 +159,11 @@ def due(now_ns: int, *, limit: int = 100) -> Steps[Sequence[str]]:
 def waiting_for(event: Event, *, flow: str | None = None) -> Steps[Sequence[str]]:
     """As `Journal.waiting_for`."""
     return (yield Call("waiting_for", (flow,), encode_events([event]))).value  # type: ignore[no-any-return]
+
+
+def runs_of_event(event: Event, *, flow: str) -> Steps[EventRuns]:
+    """As `Journal.runs_of_event`."""
+    return EventRuns(*(yield Call("runs_of_event", (flow,), encode_events([event]))).value)
 
 
 def request_cancel(run_id: str) -> Steps[bool]:

@@ -8,10 +8,20 @@ from collections.abc import Sequence
 from intellyhub_engine.errors import RunNotFound
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.encoding import decode_filter, decode_record, decode_start
-from intellyhub_engine.journal.matching import event_matches
-from intellyhub_engine.journal.records import Entry, RunHistory, RunStart, RunStatus, RunSummary
+from intellyhub_engine.journal.matching import event_key, event_matches
+from intellyhub_engine.journal.records import Entry, EventRuns, RunHistory, RunStart, RunStatus, RunSummary
 
-__all__ = ["CANCEL_REQUESTED", "due_runs", "find_run", "read_history", "read_page", "runs_waiting_for"]
+__all__ = [
+    "CANCEL_REQUESTED",
+    "due_runs",
+    "find_run",
+    "read_history",
+    "read_page",
+    "runs_of_event",
+    "runs_waiting_for",
+    "runs_woken_by",
+    "top_of",
+]
 
 CANCEL_REQUESTED = "SELECT cancel_requested FROM run WHERE run_id = ?"
 """Asked by every effect; finds no row for an unknown run."""
@@ -35,17 +45,30 @@ SELECT run_id, since_ns FROM (
 ) WHERE since_ns <= ?1 AND (?2 IS NULL OR flow = ?2) ORDER BY since_ns, number LIMIT ?3
 """
 _AWAITING = """
-SELECT run_id, event_filter FROM run
-WHERE event_filter IS NOT NULL AND (event_type IS NULL OR event_type = ?) AND (? IS NULL OR flow = ?) ORDER BY number
+SELECT number, run_id, flow, parent_id, event_filter FROM run
+WHERE event_filter IS NOT NULL AND (event_type IS NULL OR event_type = ?)
+    AND NOT EXISTS (SELECT 1 FROM awakening WHERE run = run.number AND source = ? AND event_id = ?) ORDER BY number
+"""
+_WOKEN = "SELECT run FROM awakening WHERE flow = ? AND source = ? AND event_id = ? ORDER BY run"
+_TOP = """
+WITH RECURSIVE line (number, flow, parent_id, height) AS (
+    SELECT number, flow, parent_id, 0 FROM run WHERE number = ?
+    UNION ALL
+    SELECT run.number, run.flow, run.parent_id, height + 1 FROM run JOIN line ON run.run_id = line.parent_id
+) SELECT number, flow FROM line ORDER BY height DESC LIMIT 1
 """
 
 
 def find_run(connection: sqlite3.Connection, start: RunStart) -> tuple[str, RunStatus] | None:
-    """The run with the id of `start`, else the one with its key."""
+    """The run with the id of `start`, else the one with its key, else the one that its event has woken."""
     query = "SELECT run_id, status FROM run WHERE "
     row = connection.execute(f"{query} run_id = ?", (start.run_id,)).fetchone()
     if row is None and start.key is not None:
         row = connection.execute(f"{query} flow = ? AND event_source = ? AND event_id = ?", start.key).fetchone()
+        if row is None:
+            woken = connection.execute(_WOKEN, start.key).fetchone()
+            if woken is not None:
+                row = connection.execute(f"{query} number = ?", top_of(connection, *woken)[:1]).fetchone()
     return (row[0], RunStatus(row[1])) if row else None
 
 
@@ -106,9 +129,37 @@ def due_runs(connection: sqlite3.Connection, now_ns: int, *, limit: int, flow: s
 
 
 def runs_waiting_for(connection: sqlite3.Connection, event: Event, *, flow: str | None) -> Sequence[str]:
-    """Ids of waiting runs whose filter the event matches."""
-    rows = connection.execute(_AWAITING, (event.type, flow, flow))
-    return [run_id for run_id, encoded in rows if event_matches(event, decode_filter(encoded))]
+    """Ids of waiting runs whose filter the event matches and that it has not woken before."""
+    found = []
+    rows = connection.execute(_AWAITING, (event.type, *event_key(event))).fetchall()
+    for number, run_id, its_flow, parent_id, encoded in rows:
+        if flow is not None and flow != (its_flow if parent_id is None else top_of(connection, number)[1]):
+            continue
+        if event_matches(event, decode_filter(encoded)):
+            found.append(run_id)
+    return found
+
+
+def runs_of_event(connection: sqlite3.Connection, event: Event, *, flow: str) -> EventRuns:
+    """The run that the event made, those that it woke, those that wait for it: of one flow."""
+    query = "SELECT run_id FROM run WHERE flow = ? AND event_source = ? AND event_id = ? AND event_id IS NOT NULL"
+    begun = connection.execute(query, (flow, *event_key(event))).fetchone()
+    woken = [
+        connection.execute("SELECT run_id FROM run WHERE number = ?", (number,)).fetchone()[0]
+        for number in runs_woken_by(connection, event, flow=flow)
+    ]
+    return EventRuns(begun and begun[0], woken, runs_waiting_for(connection, event, flow=flow))
+
+
+def runs_woken_by(connection: sqlite3.Connection, event: Event, *, flow: str) -> list[int]:
+    """The numbers of the runs of a flow that the event has woken; children too."""
+    return [number for (number,) in connection.execute(_WOKEN, (flow, *event_key(event)))]
+
+
+def top_of(connection: sqlite3.Connection, number: int) -> tuple[int, str]:
+    """Number and flow of the run that a child run belongs to in the end; a run that has no parent is its own."""
+    row: tuple[int, str] = connection.execute(_TOP, (number,)).fetchone()
+    return row
 
 
 def _number(connection: sqlite3.Connection, run_id: str) -> int:

@@ -15,6 +15,7 @@ from intellyhub_engine.frozen import dataclass
 
 __all__ = [
     "Entry",
+    "EventRuns",
     "Logged",
     "RunFinished",
     "RunHistory",
@@ -22,10 +23,12 @@ __all__ = [
     "RunStatus",
     "RunSummary",
     "RunSuspended",
+    "RunWoken",
     "StepFinished",
     "StepStarted",
     "StepStatus",
     "highest_seq",
+    "wakings_in",
 ]
 
 
@@ -128,6 +131,18 @@ class RunSuspended(NamedTuple):
     """Wake when a person answers this question."""
 
 
+class RunWoken(NamedTuple):
+    """What ended the wait of step `seq`; recorded together with the end of that step. By it the same event, or the same
+    answer, is known when it comes again."""
+
+    seq: int
+    state: str
+    source: str | None
+    """Of the event; None for a person's answer."""
+    id: str
+    """Of the event; of an answer, its digest."""
+
+
 class RunFinished(NamedTuple):
     """The run's end, whatever it was."""
 
@@ -138,7 +153,7 @@ class RunFinished(NamedTuple):
     finished_ns: int
 
 
-Entry = StepStarted | StepFinished | Logged | RunSuspended | RunFinished
+Entry = StepStarted | StepFinished | Logged | RunSuspended | RunWoken | RunFinished
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +183,22 @@ class RunSummary:
     copied_from: tuple[str, int] | None
 
 
+class EventRuns(NamedTuple):
+    """The runs that have to do with an event, as they stood at one moment."""
+
+    begun: str | None = None
+    """The run that the event made."""
+    woken: Sequence[str] = ()
+    """Runs that it woke, in the order they were made; children too."""
+    waiting: Sequence[str] = ()
+    """Runs that wait for it and that it has not woken before; children too."""
+
+
 def highest_seq(entries: Sequence[Entry]) -> int:
     """The last step that entries speak of."""
     return max([entry[0] for entry in entries if not isinstance(entry, RunFinished)], default=0)
+
+
+def wakings_in(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Source and id of the events that entries say have woken the run."""
+    return [(entry.source, entry.id) for entry in entries if type(entry) is RunWoken and entry.source is not None]

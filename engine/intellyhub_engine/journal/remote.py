@@ -11,7 +11,7 @@ from intellyhub_engine.events import Event
 from intellyhub_engine.journal import operations
 from intellyhub_engine.journal.channel import PATIENCE_SECONDS, Channel
 from intellyhub_engine.journal.operations import Steps
-from intellyhub_engine.journal.records import Entry, RunHistory, RunStart, RunStatus, RunSummary
+from intellyhub_engine.journal.records import Entry, EventRuns, RunHistory, RunStart, RunStatus, RunSummary
 from intellyhub_engine.journal.wire import Answer, Call
 
 __all__ = ["RemoteJournal", "perform"]
@@ -34,6 +34,10 @@ class RemoteJournal:
         self._channel = Channel(address, token, patience_seconds=patience_seconds)
         self._uncancelled: dict[str, float] = {}
         """Runs nobody wanted cancelled when their last record was committed -> `time.monotonic()` then."""
+
+    def knock(self) -> None:
+        """Connect now, without waiting for the answer: the first call need not wait for it either."""
+        self._channel.knock()
 
     def begin(self, start: RunStart, *, owner: str, lease_seconds: float, entries: Sequence[Entry] = ()) -> RunHistory:
         """Make the run durable, or find the one with its id or key."""
@@ -82,6 +86,10 @@ class RemoteJournal:
     def waiting_for(self, event: Event, *, flow: str | None = None) -> Sequence[str]:
         """Waiting runs, children too, whose filter the event matches; with a flow's token, of that flow."""
         return self._perform(operations.waiting_for(event, flow=flow))
+
+    def runs_of_event(self, event: Event, *, flow: str) -> EventRuns:
+        """The runs of a flow that have to do with an event; with a token of another flow, none."""
+        return self._perform(operations.runs_of_event(event, flow=flow))
 
     def request_cancel(self, run_id: str) -> bool:
         """Ask the run and its children to stop."""

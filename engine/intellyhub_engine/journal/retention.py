@@ -27,9 +27,10 @@ def expired_runs(connection: sqlite3.Connection, *, older_than_ns: int, keep: in
 
 
 def delete_runs(connection: sqlite3.Connection, run_ids: Sequence[str]) -> None:
-    """Delete runs with their children and every record."""
+    """Delete runs with their children, every record, and what woke them."""
     numbers = family_of(connection, run_ids)
     connection.executemany("DELETE FROM record WHERE run = ?", numbers)
+    connection.executemany("DELETE FROM awakening WHERE run = ?", numbers)
     connection.executemany("DELETE FROM run WHERE number = ?", numbers)
 
 

@@ -96,5 +96,18 @@ CREATE INDEX run_wake ON run (wake_ns) WHERE wake_ns IS NOT NULL;
 CREATE INDEX run_claimed ON run (owner) WHERE status = 'waiting' AND owner IS NOT NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
+# Which events woke which runs, so that an event that comes again finds them. `flow` is that of the run at the top, of
+# which `run` may be a child: deliveries are made to flows.
+_THIRD = """
+CREATE TABLE awakening (
+    flow TEXT NOT NULL,
+    source TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    run INTEGER NOT NULL REFERENCES run (number),
+    PRIMARY KEY (flow, source, event_id, run)
+) WITHOUT ROWID;
+CREATE INDEX awakening_of_run ON awakening (run);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
 """Scripts of statements ended by `;`, in order; each is made whole or not at all."""

@@ -28,6 +28,7 @@ from intellyhub_engine.journal.groups import GroupCommit
 from intellyhub_engine.journal.leases import LAST_NS
 from intellyhub_engine.journal.records import (
     Entry,
+    EventRuns,
     RunFinished,
     RunHistory,
     RunStart,
@@ -35,6 +36,7 @@ from intellyhub_engine.journal.records import (
     RunSummary,
     RunSuspended,
     highest_seq,
+    wakings_in,
 )
 from intellyhub_engine.journal.writer import Append, Operation, Writer
 
@@ -93,7 +95,7 @@ class SqliteJournal:
                 owner=owner,
                 now_ns=self._now_ns(),
                 lease_seconds=lease_seconds,
-                copied=None if copied is None else (highest_seq(entries), copied),
+                copied=None if copied is None else holding.Copied(highest_seq(entries), copied, wakings_in(entries)),
             )
         )
 
@@ -107,6 +109,7 @@ class SqliteJournal:
             write.closing = last
             if isinstance(last, RunSuspended) and last.event_filter is not None:
                 write.closing_filter = encode_filter(last.event_filter)
+        write.wakings = wakings_in(entries)
         self._commits.submit(write)
         self._remember(write)
 
@@ -157,6 +160,10 @@ class SqliteJournal:
     def waiting_for(self, event: Event, *, flow: str | None = None) -> Sequence[str]:
         """Waiting runs, children too, whose filter the event matches."""
         return self._read(lambda connection: queries.runs_waiting_for(connection, event, flow=flow))
+
+    def runs_of_event(self, event: Event, *, flow: str) -> EventRuns:
+        """The runs of a flow that have to do with an event."""
+        return self._read(lambda connection: queries.runs_of_event(connection, event, flow=flow))
 
     def request_cancel(self, run_id: str) -> bool:
         """Ask the run and its children to stop."""

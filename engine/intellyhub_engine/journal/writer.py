@@ -13,9 +13,10 @@ from intellyhub_engine.journal.encoding import whole
 from intellyhub_engine.journal.faults import is_busy, translate
 from intellyhub_engine.journal.groups import Write
 from intellyhub_engine.journal.leases import LAST_NS, refuse_stranger
+from intellyhub_engine.journal.queries import top_of
 from intellyhub_engine.journal.records import RunFinished, RunStatus, RunSuspended
 
-__all__ = ["Append", "Operation", "Writer"]
+__all__ = ["Append", "Operation", "Writer", "remember_wakings"]
 
 Answer = TypeVar("Answer")
 Row = tuple[int, int, str, int | None]
@@ -30,6 +31,7 @@ _INSERT_IF_HELD = """
 INSERT INTO record (run, seq, body, mark) SELECT number, ?, ?, ? FROM run
 WHERE number = ? AND run_id = ? AND owner = ? AND status = 'running' AND cancel_requested = 0
 """
+_INSERT_AWAKENING = "INSERT OR IGNORE INTO awakening (flow, source, event_id, run) VALUES (?, ?, ?, ?)"
 _SELECT_TENURE = """
 SELECT number, owner, status, cancel_requested, (SELECT coalesce(max(seq), 0) FROM record WHERE run = run.number)
 FROM run WHERE run_id = ?
@@ -52,6 +54,8 @@ class Append(Write):
     """The last entry, where it ends the lease."""
     closing_filter: str | None = None
     """The event filter of a suspension, encoded."""
+    wakings: Sequence[tuple[str, str]] = ()
+    """Source and id of the events that have woken the run."""
     mark: int | None = None
     """Of the request that brought the entries."""
     again = False
@@ -127,7 +131,7 @@ class Writer:
     def _append_alone(self, write: Write) -> bool:
         """Commit the commonest batch, one record of a run that goes on, in a single statement: it looks at the lease
         itself. False where it does not apply, or the run is not held."""
-        if not isinstance(write, Append) or write.closing is not None or write.again:
+        if not isinstance(write, Append) or write.closing is not None or write.again or write.wakings:
             return False
         tenure = self._tenures.get(write.run_id)
         if tenure is None:
@@ -223,6 +227,8 @@ class Writer:
         refuse_stranger(write.run_id, tenure.owner, write.owner)
         tenure.seq = max(tenure.seq, write.seq)
         write.uncancelled = not tenure.cancel_requested
+        if write.wakings:
+            remember_wakings(self._connection, tenure.number, write.wakings)
         if write.closing is not None:
             self._close_tenure(tenure, write, write.closing)
         elif tenure.status != RunStatus.RUNNING:
@@ -262,6 +268,14 @@ class Writer:
     def _roll_back(self) -> None:
         self._tenures.clear()
         self._connection.rollback()  # does nothing where SQLite has already done it
+
+
+def remember_wakings(connection: sqlite3.Connection, number: int, woken: Sequence[tuple[str, str]]) -> None:
+    """Keep which events have woken a run, so that they find it when they come again."""
+    _, flow = top_of(connection, number)
+    connection.executemany(
+        _INSERT_AWAKENING, [(flow, whole(source), whole(event_id), number) for source, event_id in woken]
+    )
 
 
 def _settle(batch: Sequence[Write]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.errors import JournalError, LeaseLost, StepCancelled, ValueRefused
+from intellyhub_engine.journal.matching import event_key
 from intellyhub_engine.journal.records import (
     Entry,
     Logged,
@@ -14,10 +16,12 @@ from intellyhub_engine.journal.records import (
     RunStart,
     RunStatus,
     RunSuspended,
+    RunWoken,
     StepFinished,
     StepStarted,
 )
 from intellyhub_engine.language.model import BREAK, CONTINUE, Durability
+from intellyhub_engine.language.values.values import encode, wrap
 from intellyhub_engine.machine.hiding import hide_entry
 from intellyhub_engine.machine.masking import mask, mask_entry
 
@@ -59,11 +63,29 @@ class RecordRefused(JournalError):
 class Delivery:
     """What wakes a waiting run: an event, or a person's decision."""
 
-    __slots__ = ("decision", "event")
+    __slots__ = ("decision", "event", "seq")
 
     def __init__(self, *, event: Event | None = None, decision: Any = None) -> None:
         self.event = event
         self.decision = decision
+        self.seq: int | None = None
+        """The step whose question a decision answers, once that is known."""
+
+    @property
+    def key(self) -> tuple[str | None, str]:
+        """What makes it the same one when it comes again: an event's source and id; no source, and a decision's
+        digest."""
+        if self.event is not None:
+            return event_key(self.event)
+        return None, sha256(str(encode(wrap(self.decision))).encode(errors="replace")).hexdigest()
+
+    def was_taken(self, entries: Iterable[Entry]) -> bool:
+        """Whether it has woken the run with these entries before; a decision, whether it was the last one."""
+        key = self.key
+        taken = [(entry.source, entry.id) for entry in entries if isinstance(entry, RunWoken)]
+        if self.event is not None:
+            return key in taken
+        return [one for one in taken if one[0] is None][-1:] == [key]
 
 
 class Family:

@@ -6,17 +6,17 @@ Every function works in the calling thread until the run ends or waits, and says
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from intellyhub_engine.errors import InputInvalid, OtherVersion
+from intellyhub_engine.errors import InputInvalid, LeaseLost, OtherVersion, RunNotFound
 from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus
 from intellyhub_engine.language.model import Durability
 from intellyhub_engine.language.values.values import wrap
 from intellyhub_engine.machine.active import ActiveRun, Delivery, Family
 from intellyhub_engine.machine.copies import begin, begin_again, copy, failed_for_now
-from intellyhub_engine.machine.delivery import address, root_of
+from intellyhub_engine.machine.delivery import Addressed, address, root_of
 from intellyhub_engine.machine.identity import make_run_id
 from intellyhub_engine.machine.lifecycle import can_go_on, carry, make_run, restore
 from intellyhub_engine.machine.masking import mask, mask_entry
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from intellyhub_engine.language.program import Program
     from intellyhub_engine.machine.host import Host
 
-__all__ = ["fork", "replay", "resume", "start"]
+__all__ = ["deliver", "fork", "replay", "resume", "start"]
 
 
 def start(
@@ -58,9 +58,7 @@ def start(
     if host.journal is None or program.durability is Durability.NONE:
         nodes = nodes_of(program, host.catalogue) if mocks is None else Nodes(program, host.catalogue, mocks)
         return work(make_run(program, first, Family(host, first.run_id, {}), nodes=nodes), max_steps)
-    history = begin(host, host.journal, first)
-    while failed_for_now(history):
-        history = begin_again(program, host, host.journal, history)
+    history = repeated(program, host, begin(host, host.journal, first))
     return go_on(program, host, history, max_steps=max_steps, mocks=mocks)
 
 
@@ -79,19 +77,83 @@ def resume(
     Raises RunNotFound, LeaseLost; InputInvalid where the run does not wait for what is delivered, and where it began on
     another version of the flow, unless `force`.
     """
+    given = event is not None or decision is not None
+    result = wake(program, host, run_id, Delivery(event=event, decision=decision) if given else None, force=force)
+    if result is None:
+        raise InputInvalid(f"the run {run_id} does not wait for {'an answer' if event is None else 'this event'}")
+    return result
+
+
+def deliver(program: Program, host: Host, event: Event) -> Sequence[RunResult]:
+    """Give the event to the runs of this flow that wait for it. Those that it has woken before are not woken again:
+    they go on where they were interrupted, and tell how they stand. None where it is to make a run, or has made one.
+
+    Raises LeaseLost while another worker has one of the runs, OtherVersion where all are of other versions.
+    """
+    if host.journal is None:
+        return []
+    found = host.journal.runs_of_event(event, flow=program.name)
+    if found.begun is not None:
+        return []
+    results: dict[str, RunResult] = {}
+    held: LeaseLost | None = None
+    foreign: OtherVersion | None = None
+    for run_id in (*found.waiting, *found.woken):
+        try:
+            result = wake(program, host, run_id, Delivery(event=event))
+        except LeaseLost as fault:
+            held = fault  # the others need not wait for it
+        except OtherVersion as fault:
+            foreign = fault
+        except RunNotFound:
+            continue
+        else:
+            if result is not None:
+                results[result.run_id] = result
+    if held is not None:
+        raise held
+    if foreign is not None and not results:
+        raise foreign
+    return list(results.values())
+
+
+def wake(
+    program: Program, host: Host, run_id: str, delivery: Delivery | None, *, force: bool = False
+) -> RunResult | None:
+    """As `resume`; None where the run does not wait for what is delivered, and never took it."""
     journal = journal_of(host)
     root = root_of(journal, run_id)
-    delivery = Delivery(event=event, decision=decision) if event is not None or decision is not None else None
-    deliveries = address(journal, run_id, delivery) if delivery else {}
-    family = Family(host, root.start.run_id, deliveries)
+    addressed = Addressed({}) if delivery is None else address(journal, run_id, delivery)
+    if addressed is None:
+        return None
     program = program_of(root, program, host)
     if root.status not in (RunStatus.RUNNING, RunStatus.WAITING):
-        return go_on(program, host, root)
+        return go_on(program, host, repeated(program, host, root) if addressed.is_repeat else root)
+    if addressed.is_repeat and (not addressed.deliveries or delivery is None or delivery.event is None):
+        return tell(program, host, root)
     refuse_other_version(program, root, force=force)
+    family = Family(host, root.start.run_id, addressed.deliveries)
     if root.status is RunStatus.WAITING and not can_go_on(root, family):
-        return go_on(program, host, root)
+        return tell(program, host, root)
     history = journal.claim(root.start.run_id, owner=host.owner, lease_seconds=host.lease_seconds)
     return go_on(program, host, history, family=family, force=force)
+
+
+def repeated(program: Program, host: Host, history: RunHistory) -> RunHistory:
+    """The run that goes on from the step where this one failed for a reason that may have passed; else this one."""
+    while failed_for_now(history):
+        history = begin_again(program, host, journal_of(host), history)
+    return history
+
+
+def tell(program: Program, host: Host, history: RunHistory) -> RunResult:
+    """How a run stands, whoever has it."""
+    family = Family(host, history.start.run_id, {})
+    run = make_run(program, history.start, family, nodes=nodes_of(program, host.catalogue))
+    restore(run, history)
+    if history.status is RunStatus.WAITING:
+        run.status, run.suspended = RunStatus.WAITING, run.waking
+    return result_of(run)
 
 
 def replay(program: Program, host: Host, run_id: str, *, variables: Mapping[str, Any] | None = None) -> RunResult:
@@ -139,17 +201,15 @@ def go_on(
     force: bool = False,
 ) -> RunResult:
     """Work on a run that this host holds; tell how one came out that has ended or waits."""
-    held = history.status is RunStatus.RUNNING or family is not None
-    if held and history.status is RunStatus.RUNNING:
+    if history.status is not RunStatus.RUNNING and family is None:
+        return tell(program, host, history)
+    if history.status is RunStatus.RUNNING:
         refuse_held_version(program, host, history, force=force)
     nodes = nodes_of(program, host.catalogue) if mocks is None else Nodes(program, host.catalogue, mocks)
     family = family or Family(host, history.start.run_id, {})
     run = make_run(program, history.start, family, nodes=nodes)
     restore(run, history)
     if history.status not in (RunStatus.RUNNING, RunStatus.WAITING):
-        return result_of(run)
-    if not held:
-        run.status, run.suspended = RunStatus.WAITING, run.waking
         return result_of(run)
     return work(run, max_steps)
 

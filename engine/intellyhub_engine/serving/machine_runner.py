@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from intellyhub_engine.errors import OtherVersion, RunNotFound
+from intellyhub_engine.errors import RunNotFound
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import Entry, RunHistory, RunStart, RunStatus, StepFinished
 from intellyhub_engine.machine.delivery import root_of
@@ -15,7 +15,7 @@ from intellyhub_engine.machine.host import Host
 from intellyhub_engine.machine.masking import mask
 from intellyhub_engine.machine.recovery import fold
 from intellyhub_engine.machine.result import RunResult
-from intellyhub_engine.machine.run import fork, replay, resume, start
+from intellyhub_engine.machine.run import deliver, fork, replay, resume, start
 from intellyhub_engine.serving.access import sign
 from intellyhub_engine.serving.runner import Begun
 
@@ -42,10 +42,12 @@ class MachineRunner:
     def start(self, event: Event, begun: Begun | None, variables: Mapping[str, Any] | None = None) -> RunResult:
         """An event that runs of this flow wait for goes to them; any other makes a run, or finds the one it made. With
         `variables`, be they none, it always makes a run."""
-        woken = None if variables is not None else self._wake_waiting(event)
-        if woken is not None:
-            return woken
-        return start(self.program, self._announcing(begun), event=event, variables=variables)
+        host = self._announcing(begun)
+        if variables is None and self._can_wait():
+            results = deliver(self.program, host, event)
+            if results:
+                return next((each for each in results if each.retry_after_seconds is not None), results[-1])
+        return start(self.program, host, event=event, variables=variables)
 
     def reply(self, result: RunResult) -> Event | None:
         """The last event the run emitted, where no sink has taken it."""
@@ -109,27 +111,14 @@ class MachineRunner:
             return self.host
         return with_journal(self.host, Announcing(self.host.journal, begun))
 
-    def _wake_waiting(self, event: Event) -> RunResult | None:
-        """The run that waits for the event, woken. Raises `OtherVersion` where only runs of other versions do."""
-        journal = self.host.journal
-        if journal is None or not self._can_wait():
-            return None
-        woken, other = None, None
-        for run_id in journal.waiting_for(event, flow=self.flow):
-            version = self._version_of(run_id)
-            if version == self.program.digest:
-                woken = resume(self.program, self.host, run_id, event=event)
-            elif version is not None:
-                other = (run_id, version)
-        if woken is None and other is not None:
-            raise OtherVersion(f"the run {other[0]} of another version waits for this event", version=other[1])
-        return woken
-
     def _can_wait(self) -> bool:
-        """Whether this version waits for events at all: if not, the journal is not asked for every one that comes."""
+        """Whether this version waits for events at all, itself or in a flow that it calls: if not, the journal is not
+        asked for every one that comes."""
         if self._waits_for_events is None:
             states = map(self.program.state, self.program.names)
-            self._waits_for_events = any(state.type == "wait" and "event" in state.codes for state in states)
+            self._waits_for_events = any(
+                (state.type == "wait" and "event" in state.codes) or state.type == "call" for state in states
+            )
         return self._waits_for_events
 
     def _is_ours(self, run_id: str) -> bool:

@@ -33,7 +33,8 @@ class AddressRefused(Exception):
         self.host = host
         self.address = address
         self.reach = reach
-        super().__init__(f"{host} is {address}, an address that flows may not connect to (INTELLYHUB_NETWORK={reach})")
+        named = "" if host.strip("[]") == address else f"{address}, "
+        super().__init__(f"{host} is {named}an address that flows may not connect to (INTELLYHUB_NETWORK={reach})")
 
 
 def refuse_forbidden(host: str, connection: socket.socket) -> socket.socket:

@@ -8,7 +8,9 @@ import pytest
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_functions.network.answers import make_result
+from intellyhub_functions.network.connections import AddressRefused
 from intellyhub_functions.network.exchange import Request, Response, send
+from intellyhub_functions.settings import Reach
 from intellyhub_functions.testing.server import Answer, LocalServer
 
 
@@ -71,3 +73,12 @@ def test_no_spelling_reaches_the_metadata_service_not_even_by_redirect(host):
         for url in (f"http://{host}/", double.url):
             with pytest.raises(PermanentError, match="may not connect"):
                 send(Request(method="GET", url=url, timeout_seconds=3))
+
+
+def test_an_address_is_named_once_and_a_name_with_its_address():
+    assert str(AddressRefused("169.254.169.254", "169.254.169.254", Reach.NO_METADATA)).startswith(
+        "169.254.169.254 is an address that flows may not connect to"
+    )
+    assert str(AddressRefused("metadata", "169.254.169.254", Reach.NO_METADATA)).startswith(
+        "metadata is 169.254.169.254, an address"
+    )

@@ -18,7 +18,18 @@ from intellyhub_engine.frozen import dataclass
 from intellyhub_knative.local.keys import Keys, load_keys
 from intellyhub_knative.local.layout import Layout
 
-__all__ = ["BACKLOG", "DATA", "LOG_LEVEL", "PARENT", "READY", "SOCKETS", "Surroundings", "enter", "listen"]
+__all__ = [
+    "BACKLOG",
+    "DATA",
+    "LOG_LEVEL",
+    "PARENT",
+    "READY",
+    "SOCKETS",
+    "Surroundings",
+    "enter",
+    "listen",
+    "read_level",
+]
 
 DATA = "INTELLYHUB_DATA"
 """Variable: the data folder."""
@@ -70,7 +81,7 @@ class Surroundings:
 def enter(environment: Mapping[str, str]) -> Surroundings:
     """The first thing a process of the platform does: log to standard error, end with the supervisor, take over what
     was handed down. It then serves until SIGTERM, and exits with 0. Raises `InputInvalid`."""
-    level = LEVELS.get(environment.get(LOG_LEVEL, "").lower(), logging.INFO)
+    level = read_level(environment)
     logging.basicConfig(level=level, format="%(levelname)s %(message)s", stream=sys.stderr)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
@@ -86,6 +97,14 @@ def enter(environment: Mapping[str, str]) -> Surroundings:
         sockets={name: socket.socket(fileno=int(number)) for name, _, number in listed},
         ready_descriptor=int(descriptor) if descriptor else None,
     )
+
+
+def read_level(environment: Mapping[str, str]) -> int:
+    """The least level that is logged. Raises `InputInvalid`."""
+    written = environment.get(LOG_LEVEL) or "info"
+    if written.lower() not in LEVELS:
+        raise InputInvalid(f"{LOG_LEVEL} is {written!r}; it can be {', '.join(LEVELS)}")
+    return LEVELS[written.lower()]
 
 
 def listen(layout: Layout, name: str) -> socket.socket:

@@ -12,7 +12,7 @@ from tests.benchmarks.rounds import Contestant, Measure, compare
 from tests.benchmarks.row import Budget, Row
 from tests.benchmarks.servers import Server, make_dbos, make_restate, make_worker, running
 
-__all__ = ["measure"]
+__all__ = ["CLIENTS", "ROUNDS", "make_budgets", "make_peers", "measure"]
 
 ROUNDS = 5
 CLIENTS = (1, 16)
@@ -30,21 +30,11 @@ METHOD = (
 def measure(bench: Bench) -> Iterator[Row]:
     """Two rows: one client, and sixteen."""
     for clients in CLIENTS:
-        journal, database = bench.scratch / f"flow-{clients}.db", bench.scratch / f"dbos-{clients}.db"
+        journal = bench.scratch / f"flow-{clients}.db"
         ours: Callable[[], Server] = partial(make_worker, "touch.yaml", journal=journal, concurrency=clients)
-        dbos: Callable[[], Server] = partial(make_dbos, database, clients)
-        restate: Callable[[], Server] = partial(make_restate, bench.scratch / f"restate-{clients}")
+        opened = partial(open_server, bench, ours, clients, OUR_REQUESTS[clients])
         figure, *peers = compare(
-            [
-                Contestant(name="IntellyHub", open=partial(open_server, bench, ours, clients, OUR_REQUESTS[clients])),
-                Contestant(name="DBOS", open=partial(open_server, bench, dbos, clients, PEER_REQUESTS[clients])),
-                Contestant(
-                    name="Restate",
-                    open=partial(open_server, bench, restate, clients, PEER_REQUESTS[clients]),
-                    optional=True,
-                ),
-            ],
-            bench.rounds(ROUNDS),
+            [Contestant(name="IntellyHub", open=opened), *make_peers(bench, clients, "lean")], bench.rounds(ROUNDS)
         )
         yield Row(
             topic="durable_flow",
@@ -52,12 +42,23 @@ def measure(bench: Bench) -> Iterator[Row]:
             unit="flows/s",
             ours=figure,
             peers=tuple(peers),
-            budgets=(
-                Budget(limit=10, peer="DBOS", at_least=True),
-                Budget(limit=5, peer="Restate", at_least=True),
-            ),
+            budgets=make_budgets(),
             method=METHOD.format(clients=clients),
         )
+
+
+def make_peers(bench: Bench, clients: int, name: str) -> Iterator[Contestant]:
+    """Those who do the same, in databases of that name."""
+    dbos: Callable[[], Server] = partial(make_dbos, bench.scratch / f"dbos-{name}-{clients}.db", clients)
+    restate: Callable[[], Server] = partial(make_restate, bench.scratch / f"restate-{name}-{clients}")
+    for peer, make in (("DBOS", dbos), ("Restate", restate)):
+        opened = partial(open_server, bench, make, clients, PEER_REQUESTS[clients])
+        yield Contestant(name=peer, open=opened, optional=peer == "Restate")
+
+
+def make_budgets() -> tuple[Budget, ...]:
+    """Against each of them."""
+    return Budget(limit=10, peer="DBOS", at_least=True), Budget(limit=5, peer="Restate", at_least=True)
 
 
 @contextmanager

@@ -74,3 +74,16 @@ def test_a_broken_connection_counts_as_a_failure_and_is_opened_anew():
         counted = run_load(port, 1, 3, make_request(b"{}"))
     assert counted["failed"] == 1
     assert len(asked) == 2
+
+
+def test_each_request_has_a_number_of_its_own_where_there_is_place_for_one():
+    with answering(*[GOOD] * 10) as (port, asked):
+        run_load(port, 2, 6, make_request(b'{"id": "@@@@@@@@"}', ce_id="@@@@@@@@"))
+    numbers = sorted(request.partition(b"ce-id: ")[2][:8] for request in asked)
+    assert numbers == [b"%08d" % number for number in range(6)]
+    assert all(request.count(request.partition(b"ce-id: ")[2][:8]) == 2 for request in asked)
+
+
+def test_the_median_of_one_request_is_told():
+    with answering(*[GOOD] * 5) as (port, _):
+        assert float(str(run_load(port, 1, 5, make_request(b"{}"))["p50_ms"])) > 0

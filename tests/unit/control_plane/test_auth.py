@@ -9,6 +9,8 @@ from sqlalchemy import select
 from intellyhub_control_plane.models.attempts import FAILURES_OF_ACCOUNT_AND_ADDRESS, FAILURES_OF_ADDRESS
 from intellyhub_control_plane.models.people import User
 from intellyhub_control_plane.models.roles import Role
+from intellyhub_control_plane.shapes.shape import Request, Shape
+from intellyhub_control_plane.web.wording import PATTERNS
 from intellyhub_knative.local.keys import Purpose
 from intellyhub_knative.local.tenants import read_tenants
 from tests.unit.control_plane.engines import both_databases
@@ -178,6 +180,54 @@ def test_faults_of_a_request_are_named_all_at_once_and_repeat_no_value(house):
     assert answer.status_code == 422
     assert {error["location"] for error in answer.json["errors"]} == {"body.email", "body.password", "body.nmae"}
     assert "hunter2" not in answer.text
+
+
+def test_faults_of_a_request_are_told_in_words_for_a_person(house):
+    ada = house.person()
+    wrong = {"email": "x@", "password": "short", "nmae": "Ada", "organisation": 7}
+    told = {e["location"]: e["message"] for e in house.call(None, "POST", "/api/auth/register", wrong).json["errors"]}
+    assert told == {
+        "body.email": "needs at least 3 characters",
+        "body.password": "needs at least 8 characters",
+        "body.nmae": "is no field here; did you mean 'name'?",
+        "body.organisation": "is not a text",
+    }
+    answer = house.call(ada, "POST", "/api/flows", {"name": "", "slug": "Bad Slug!", "yaml": "x"}).json
+    assert {error["location"]: error["message"] for error in answer["errors"]} == {
+        "body.name": "needs at least 1 character",
+        "body.slug": "is not made of small letters, digits and hyphens, 63 at most",
+        "body.yaml_content": "is missing",
+        "body.yaml": "is no field here (name, yaml_content, slug)",
+    }
+    assert house.call(ada, "GET", "/api/runs?limit=many").json["errors"][0]["message"] == "is not a whole number"
+    [fault] = house.call(None, "POST", "/api/auth/register", {"email": "ada", "password": "x" * 12}).json["errors"]
+    assert fault["message"] == "is not an e-mail address"
+
+
+def patterns_in(schema):
+    """Every `pattern` of a JSON Schema, however deep."""
+    if isinstance(schema, list):
+        return {pattern for each in schema for pattern in patterns_in(each)}
+    if not isinstance(schema, dict):
+        return set()
+    own = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
+    return own.union(*(patterns_in(each) for each in schema.values()))
+
+
+def test_every_pattern_of_a_request_has_words():
+    shapes, patterns = [Request, Shape], set()
+    while shapes:
+        shape = shapes.pop()
+        shapes += shape.__subclasses__()
+        patterns |= patterns_in(shape.model_json_schema())
+    assert patterns <= set(PATTERNS)
+    assert len(patterns) == 2
+
+
+def test_a_role_is_called_by_its_name(house):
+    viewer = house.person(Role.VIEWER)
+    told = house.call(viewer, "POST", "/api/flows", {"name": "x", "yaml_content": ""}).json["detail"]
+    assert told == "this asks for the role 'editor'; yours is 'viewer'"
 
 
 def test_a_body_that_is_no_json_is_a_fault_of_the_request(house):

@@ -132,6 +132,36 @@ def test_a_change_to_what_was_not_read_is_refused(house, ada):
 
 
 @both_databases
+def test_what_was_read_and_still_stands_is_not_sent_again(house, ada):
+    etag = house.call(ada, "GET", f"/api/flows/{house.flow(ada)['id']}").headers["ETag"]
+    again = house.call(ada, "GET", "/api/flows/hello", If_None_Match=f'"0", W/{etag}')
+    assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", etag)
+    house.call(ada, "PUT", "/api/flows/hello", {"yaml_content": CHANGED})
+    assert house.call(ada, "GET", "/api/flows/hello", If_None_Match=etag).json["yaml_content"] == CHANGED
+
+
+def test_a_call_of_a_flow_that_is_not_there_is_a_warning(house, ada):
+    house.flow(ada, name="Child")
+    call = "states:\n  a:\n    state_type: call\n    flow: {}\n    transition: end\n"
+    shown = house.call(ada, "POST", "/api/flows", {"name": "Parent", "yaml_content": call.format("chidl")}).json
+    [problem] = shown["problems"]
+    assert (problem["severity"], problem["line"], problem["column"]) == ("warning", 4, 11)
+    assert (problem["message"], problem["suggestion"]) == (
+        "no flow of yours is called 'chidl' yet",
+        "did you mean 'child'?",
+    )
+    for name in ("child", "child.yaml", "'{name}'", "./beside.yaml"):
+        validated = house.call(ada, "POST", "/api/flows/validate", {"yaml_content": call.format(name)}).json
+        assert (name, validated["problems"]) == (name, [])
+
+
+def test_a_listener_that_can_never_work_is_refused_at_its_line(house, ada):
+    text = HOOK.replace("type: webhook", "type: webhook\n  secret: '{KEY}'\n  signature: githup")
+    answer = house.call(ada, "POST", "/api/flows", {"name": "Hook", "yaml_content": text})
+    [problem] = answer.json["problems"]
+    assert (answer.status_code, problem["line"], problem["suggestion"]) == (422, 5, "did you mean 'github'?")
+
+
 def test_a_create_that_is_repeated_with_its_key_makes_one_flow(house, ada):
     wanted = {"name": "Hello", "yaml_content": HELLO}
     first, again = (house.call(ada, "POST", "/api/flows", wanted, Idempotency_Key="k1") for _ in range(2))

@@ -1,14 +1,17 @@
 """Workers, sources, dead letters, health, metrics, documents, the console."""
 
 import json
+import sqlite3
 
 import pytest
 from openapi_spec_validator import validate
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.openapi import document_text
 from tests.unit.control_plane.flow_worker import FlowWorker
-from tests.unit.control_plane.house import HELLO, House
+from tests.unit.control_plane.house import HELLO, HOOK, House
 from tests.unit.control_plane.records import add_dead_letter, add_run, finished
 
 SCHEDULE = """\
@@ -73,6 +76,33 @@ def test_a_source_says_how_it_is_and_never_dies_silently(house, ada):
     ]
 
 
+def test_a_hook_that_lets_nobody_in_is_an_error_of_its_flow(house, ada):
+    flow = house.flow(ada, HOOK, "Hook")
+    closed = {"tenant_id": ada.tenant_id, "flow_id": flow["id"], "connected": False, "message": "{NOPE} has no value"}
+    with FlowWorker(house, None, None, path=house.layout.socket("gateway")) as gateway:
+        gateway.answers.append((200, {"items": [closed]}))
+        shown = house.call(ada, "GET", "/api/flows/hook").json
+    assert (shown["state"], shown["source"]["message"]) == ("error", "{NOPE} has no value")
+
+
+def test_a_flow_whose_workers_cannot_start_says_why(house, ada):
+    flow = house.flow(ada)
+    failing = {"flow_id": flow["id"], "version": 1, "failures": 3, "reason": "it ended with exit code 70"}
+    with FlowWorker.activator(house) as activator:
+        activator.answers.append((200, {"items": [], "failing": [failing, {**failing, "flow_id": "0" * 32}]}))
+        shown = house.call(ada, "GET", "/api/flows/hello").json
+    assert (shown["state"], shown["failure"]) == ("error", "it ended with exit code 70")
+
+
+def test_the_last_page_of_dead_letters_has_no_next_one(house, ada):
+    flow = house.flow(ada)
+    for _ in range(2):
+        add_dead_letter(house, ada, flow["id"])
+    first = house.call(ada, "GET", "/api/dead-letters?limit=1").json
+    last = house.call(ada, "GET", f"/api/dead-letters?limit=1&cursor={first['next_cursor']}").json
+    assert (len(first["items"]), len(last["items"]), last["next_cursor"]) == (1, 1, None)
+
+
 def test_dead_letters_are_shown_redelivered_and_thrown_away(house, ada):
     flow = house.flow(ada)
     first, second = (add_dead_letter(house, ada, flow["id"], {"n": number}) for number in range(2))
@@ -87,11 +117,11 @@ def test_dead_letters_are_shown_redelivered_and_thrown_away(house, ada):
     assert house.call(ada, "GET", "/api/dead-letters").json["items"] == []
 
 
-def test_health_is_cheap_or_asks_every_part(house):
+def test_health_is_cheap_or_asks_every_part(house, ada):
     assert house.call(None, "GET", "/health").json["status"] == "ok"
     with FlowWorker.activator(house) as activator:
         activator.answers.append((200, {"status": "ok"}))
-        answer = house.call(None, "GET", "/api/health?detailed=true")
+        answer = house.call(ada, "GET", "/api/health?detailed=true")
     parts = answer.json["components"]
     assert answer.status_code == 200
     assert {name: part["status"] for name, part in parts.items()} == {
@@ -107,9 +137,16 @@ def test_health_is_cheap_or_asks_every_part(house):
     assert parts["broker"]["reason"] == "nobody listens there"
 
 
-def test_without_its_journal_the_platform_is_down(house):
+def test_why_a_part_is_down_is_told_to_those_who_are_signed_in(house):
+    assert house.call(None, "GET", "/api/health").json["components"] is None
+    told = house.call(None, "GET", "/api/health?detailed=true").json["components"]
+    assert told["broker"]["status"] == "down"
+    assert [part for part in told.values() if part["reason"] or part["pid"]] == []
+
+
+def test_without_its_journal_the_platform_is_down(house, ada):
     house.layout.socket("journal").unlink()
-    answer = house.call(None, "GET", "/api/health?detailed=true")
+    answer = house.call(ada, "GET", "/api/health?detailed=true")
     assert (answer.status_code, answer.json["status"]) == (503, "down")
 
 
@@ -199,6 +236,36 @@ def test_unknown_paths_and_methods_and_large_bodies_are_problems_too(house, ada)
     assert "POST" in answer.headers["Allow"]
     large = house.call(ada, "POST", "/api/flows", {"name": "x", "yaml_content": "x" * (17 << 20)})
     assert large.status_code in (413, 422)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "detail"),
+    [
+        ("GET", "/api/nonsense", 404, "there is no address GET /api/nonsense; see /api/docs"),
+        ("POST", "/api/nonsense", 404, "there is no address POST /api/nonsense; see /api/docs"),
+        ("PATCH", "/api/flows/hello", 405, "PATCH is not offered here; DELETE and GET and PUT are"),
+        ("POST", "/api/workers", 405, "POST is not offered here; GET is"),
+        ("POST", "/api/flows/hello/versions/abc/rollback", 404, "there is no version 'abc'"),
+        ("GET", "/api/flows/hello/versions/0", 404, "there is no version '0'"),
+        ("POST", "/api/dead-letters/abc/redeliver", 404, "there is no dead letter 'abc'"),
+    ],
+)
+def test_what_is_not_there_is_said_in_our_own_words(house, ada, method, path, status, detail):
+    house.flow(ada)
+    answer = house.call(ada, method, path)
+    assert (answer.status_code, answer.json["detail"]) == (status, detail)
+
+
+def test_a_disk_that_is_full_is_told_as_that(house, ada, monkeypatch):
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def fail(*_: object) -> None:
+        raise OperationalError("INSERT", {}, full)
+
+    monkeypatch.setattr(Session, "flush", fail)
+    answer = house.call(ada, "POST", "/api/variables", {"key": "a", "value": 1})
+    assert (answer.status_code, answer.json["type"]) == (507, "urn:intellyhub:problem:full")
 
 
 def test_a_fault_of_ours_tells_nothing_of_itself(house, ada, monkeypatch):

@@ -9,7 +9,7 @@ from intellyhub_control_plane.present.runs import make_steps
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus, StepStatus
 from tests.unit.control_plane.flow_worker import FlowWorker
-from tests.unit.control_plane.house import HELLO
+from tests.unit.control_plane.house import HELLO, HOOK
 from tests.unit.control_plane.records import add_run, finished, logged, started, step, suspended
 
 
@@ -79,6 +79,8 @@ def test_what_a_run_waits_for_is_told(house, ada, flow):
         run = house.call(ada, "GET", f"/api/runs/{run_id}").json
         assert (run["status"], run["waiting_for"]["kind"], run["waiting_for"]["state"]) == ("waiting", kind, "pause")
         assert (run["wake_at"] is not None) == (entry.until_ns is not None)
+        [listed] = [each for each in house.call(ada, "GET", "/api/runs").json["items"] if each["id"] == run_id]
+        assert listed["waiting_for"] == run["waiting_for"]
 
 
 def test_a_list_of_runs_is_filtered_and_walked(house, ada, flow):
@@ -166,11 +168,20 @@ def test_executing_asks_the_flows_own_worker_with_the_flows_own_token(house, ada
         answer = house.call(
             ada, "POST", "/api/flows/hello/execute", {"event": {"a": 1}, "variables": {"b": 2}}, Idempotency_Key="k"
         )
-    assert (answer.status_code, answer.json) == (202, {"run_id": "r1", "status_url": "/api/runs/r1"})
+    assert (answer.status_code, answer.json) == (202, {"run_id": "r1", "status_url": "/api/runs/r1", "event": "given"})
     [got] = worker.got
     assert (got.method, got.path, got.document) == ("POST", "/runs", {"event": {"a": 1}, "variables": {"b": 2}})
     assert got.headers["Authorization"] == f"Bearer {worker.token}"
     assert (got.headers["Prefer"], got.headers["Idempotency-Key"]) == ("respond-async", "k")
+
+
+def test_a_run_without_an_event_says_what_it_runs_on_and_needs_no_body(house, ada, flow):
+    hook = house.flow(ada, HOOK, "Hook")
+    with FlowWorker(house, ada, flow) as plain, FlowWorker(house, ada, hook) as listening:
+        plain.answers.append((202, {"run_id": "r1"}))
+        listening.answers.append((202, {"run_id": "r2"}))
+        answers = [house.call(ada, "POST", f"/api/flows/{name}/execute") for name in ("hello", "hook")]
+    assert [(answer.status_code, answer.json["event"]) for answer in answers] == [(202, "none"), (202, "sample")]
 
 
 def test_who_waits_gets_the_run_when_it_ends_in_time_else_its_address(house, ada, flow):
@@ -201,7 +212,7 @@ def test_what_a_worker_refuses_is_told_in_our_own_words(house, ada, flow, status
 
 
 def test_a_run_is_resumed_on_the_version_it_began_on(house, ada, flow):
-    run_id = add_run(house, ada, flow["id"], suspended(approval="May it?"))
+    run_id = add_run(house, ada, flow["id"], suspended(approval="May it?", until_ns=time.time_ns()))
     house.call(ada, "PUT", "/api/flows/hello", {"yaml_content": HELLO.replace("Hi", "Hello")})
     with FlowWorker(house, ada, flow, version=1) as worker, FlowWorker.activator(house) as activator:
         worker.answers += [(202, {"run_id": run_id})] * 2
@@ -214,6 +225,21 @@ def test_a_run_is_resumed_on_the_version_it_began_on(house, ada, flow):
         ("PUT", f"/runs/{run_id}/resumption", None),
     ]
     assert activator.got[0].path == f"/sockets/{flow['id']}/1"
+
+
+@pytest.mark.parametrize(
+    ("waits", "told"),
+    [
+        ({"approval": "May it?"}, "give a `decision`"),
+        ({"event_filter": {"type": "paid"}}, "post one that it waits for"),
+        ({"until_ns": 4_000_000_000 * 10**9}, "2096-10-02T07:06:40.000Z"),
+    ],
+)
+def test_a_run_that_still_waits_is_not_woken_for_nothing(house, ada, flow, waits, told):
+    run_id = add_run(house, ada, flow["id"], suspended(**waits))
+    answer = house.call(ada, "POST", f"/api/runs/{run_id}/resume", {})
+    assert (answer.status_code, answer.json["type"]) == (409, "urn:intellyhub:problem:conflict")
+    assert told in answer.json["detail"]
 
 
 def test_an_ended_run_is_not_resumed(house, ada, flow):

@@ -20,6 +20,7 @@ def test_every_bad_variable_is_named_at_once():
         "JWT_ACCESS_TOKEN_EXPIRES_HOURS": "0",
         "INTELLYHUB_PUBLIC_URL": "example.org",
         "INTELLYHUB_ADMIN_EMAIL": "admin",
+        "INTELLYHUB_ADMIN_PASSWORD": "x",
         "INTELLYHUB_MAX_PODS": "0",
         "INTELLYHUB_CONTROL_THREADS": "many",
         "INTELLYHUB_IDLE_SECONDS": "nan",
@@ -39,7 +40,7 @@ def test_what_is_set_is_read_and_nothing_secret_is_in_the_repr():
     settings = read_settings(
         {
             "DATABASE_URL": "postgresql://u:hunter2@h/d",
-            "INTELLYHUB_ADMIN_PASSWORD": "hunter2",
+            "INTELLYHUB_ADMIN_PASSWORD": "hunter2hunter2",
             "INTELLYHUB_REGISTRATION": "closed",
             "INTELLYHUB_PUBLIC_URL": "https://hub.example/",
         }

@@ -9,6 +9,7 @@ from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.language.checking.expression_faults import find_expression_faults
 from intellyhub_engine.language.checking.graph_faults import find_graph_faults
 from intellyhub_engine.language.checking.interpreter_faults import find_interpreter_faults
+from intellyhub_engine.language.checking.listener_faults import find_listener_faults
 from intellyhub_engine.language.checking.name_faults import find_name_faults
 from intellyhub_engine.language.checking.parameter_faults import find_parameter_faults
 from intellyhub_engine.language.checking.wait_faults import find_wait_faults
@@ -22,6 +23,7 @@ def check(flow: Flow, catalogue: Catalogue) -> tuple[Problem, ...]:
     """Every problem of a parsed flow. What the parser found is not repeated."""
     return (
         *find_parameter_faults(flow, catalogue),
+        *find_listener_faults(flow, catalogue),
         *find_wait_faults(flow),
         *find_graph_faults(flow, catalogue),
         *find_name_faults(flow),

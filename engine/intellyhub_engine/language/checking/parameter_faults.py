@@ -10,14 +10,13 @@ from intellyhub_engine.catalogue.control import CONTROL
 from intellyhub_engine.catalogue.manifest import Catalogue, Parameter, StateType
 from intellyhub_engine.catalogue.names import fold
 from intellyhub_engine.language.checking.graph_faults import place
-from intellyhub_engine.language.model import Flow, Listener, State
+from intellyhub_engine.language.model import Flow, State
 from intellyhub_engine.language.parsing.bodies import COMMENT_KEYS, COMMON_KEYS
 from intellyhub_engine.language.parsing.findings import kind_of
-from intellyhub_engine.language.parsing.listeners import LISTENER_PLACE
 from intellyhub_engine.language.problems import Position, Problem, ProblemCode, Severity
-from intellyhub_engine.language.spelling import did_you_mean, find_source_type, find_state_type
+from intellyhub_engine.language.spelling import did_you_mean, find_state_type
 
-__all__ = ["find_parameter_faults", "fits", "is_dynamic"]
+__all__ = ["StatePlaces", "faults_of_given", "find_parameter_faults", "fits", "is_dynamic", "unknown_ones"]
 
 PLACEHOLDER = re.compile(r"\{[^{}\n]+\}|\{[{%]")
 DOLLAR = re.compile(r"\$[^\W\d]")
@@ -51,7 +50,7 @@ TYPE_NAMES: Mapping[str, str] = {
 
 
 def find_parameter_faults(flow: Flow, catalogue: Catalogue) -> Iterator[Problem]:
-    """Every fault of the parameters of states and listener."""
+    """Every fault of the parameters of states."""
     for state in flow.states.values():
         kind = find_state_type(state.type, catalogue)
         if kind is None:
@@ -61,13 +60,11 @@ def find_parameter_faults(flow: Flow, catalogue: Catalogue) -> Iterator[Problem]
         if not kind.installed:
             yield _not_installed(flow, state, kind)
         where = StatePlaces(flow, state)
-        yield from _check(where, state.parameters, kind.parameters, strict=kind.installed)
+        yield from faults_of_given(where, state.parameters, kind.parameters, strict=kind.installed)
         if kind.open_parameters:
             yield from _misspelled_common(flow, state)
         else:
-            yield from _unknown(where, state.parameters, kind.parameters)
-    if flow.listener is not None:
-        yield from _listener_faults(flow, flow.listener, catalogue)
+            yield from unknown_ones(where, state.parameters, kind.parameters)
 
 
 def is_dynamic(value: Any, *, dollar_names: bool) -> bool:
@@ -104,26 +101,10 @@ class StatePlaces:
         return self.state.position if self.state else None
 
 
-class ListenerPlaces(StatePlaces):
-    """The same for the listener."""
-
-    def __init__(self, flow: Flow, listener: Listener) -> None:
-        self.flow = flow
-        self.listener = listener
-        self.state = None
-        self.what = "the listener"
-        self.name = None
-
-    def at(self, key: str) -> Position | None:
-        return (self.flow.places.of(LISTENER_PLACE, key) if self.flow.places else None) or self.listener.position
-
-    def begins(self) -> Position | None:
-        return self.listener.position
-
-
-def _check(
+def faults_of_given(
     where: StatePlaces, given: Mapping[str, Any], parameters: Mapping[str, Parameter], *, strict: bool
 ) -> Iterator[Problem]:
+    """What is missing, and what cannot be meant."""
     for parameter in parameters.values():
         if parameter.name in COMMON_KEYS and parameter.name not in given:
             continue
@@ -198,7 +179,10 @@ def _unquoted(value: Any) -> str | None:
     return None
 
 
-def _unknown(where: StatePlaces, given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> Iterator[Problem]:
+def unknown_ones(
+    where: StatePlaces, given: Mapping[str, Any], parameters: Mapping[str, Parameter]
+) -> Iterator[Problem]:
+    """Keys that nobody reads."""
     for name in given:
         if name not in parameters:
             spellings = {spelling for each in parameters.values() for spelling in (each.name, *each.aliases)}
@@ -254,29 +238,3 @@ def _not_installed(flow: Flow, state: State, kind: StateType) -> Problem:
         expected="an installed state type",
         suggestion=f"install the plugin '{kind.type.replace('_', '-')}' before running the flow",
     )
-
-
-def _listener_faults(flow: Flow, listener: Listener, catalogue: Catalogue) -> Iterator[Problem]:
-    where = ListenerPlaces(flow, listener)
-    kind = find_source_type(listener.type, catalogue)
-    if kind is None:
-        known = sorted(catalogue.sources)
-        yield Problem(
-            code=ProblemCode.UNKNOWN_LISTENER_TYPE,
-            message=f"no listener is called '{listener.type}'",
-            position=where.begins(),
-            expected=", ".join(known) or "an installed listener",
-            suggestion=did_you_mean(listener.type, known) or "install the plugin that brings it",
-        )
-        return
-    if not kind.installed:
-        yield Problem(
-            code=ProblemCode.NOT_INSTALLED,
-            message=f"the listener '{kind.type}' is published, but not part of this installation",
-            severity=Severity.WARNING,
-            position=where.begins(),
-            suggestion=f"install the plugin '{kind.type}-listener' before deploying the flow",
-        )
-    yield from _check(where, listener.parameters, kind.parameters, strict=kind.installed)
-    if not kind.open_parameters:
-        yield from _unknown(where, listener.parameters, kind.parameters)

@@ -15,10 +15,12 @@ from intellyhub_engine.language.parsing.places import Place
 from intellyhub_engine.language.problems import ProblemCode
 from intellyhub_engine.language.spelling import find_source_type
 
-__all__ = ["LISTENER_PLACE", "Donation", "normalise_listener_state", "read_listener"]
+__all__ = ["LISTENER_PLACE", "TYPE_KEY", "Donation", "normalise_listener_state", "read_listener"]
 
 LISTENER_PLACE = "listener:"
 """The key of the listener in the table of places, which no state can have."""
+TYPE_KEY = "type"
+"""Under which the place of its type stands there, however it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ def read_listener(
     written = _block(root, findings)
     if written is None:
         return (_from_donation(donations[0], findings, root), donations[0].places) if donations else (None, {})
-    kind = _kind(written, root, findings)
+    type_key = next((key for key in ("listener_type", TYPE_KEY) if written.get(key) is not None), None)
+    kind = _kind(written, type_key, root, findings)
     if kind is None:
         return None, {}
     source = find_source_type(kind, catalogue)
@@ -71,6 +74,7 @@ def read_listener(
     gift = next((each for each in donations if each.type == name), None)
     parameters: dict[str, Any] = dict(gift.values) if gift else {}
     places: dict[str, Place] = dict(gift.places) if gift else {}
+    places[TYPE_KEY] = (written, type_key) if written is root["listener"] else (root, "listener")
     for key in written:
         if key in ("type", "listener_type", "output"):
             continue
@@ -105,9 +109,8 @@ def _block(root: dict[Any, Any], findings: Findings) -> dict[Any, Any] | None:
     return findings.mapping(root, "listener", "'listener'") if value is not None else None
 
 
-def _kind(written: dict[Any, Any], root: dict[Any, Any], findings: Findings) -> str | None:
+def _kind(written: dict[Any, Any], key: str | None, root: dict[Any, Any], findings: Findings) -> str | None:
     """`listener_type` wins over `type` where both stand."""
-    key = next((key for key in ("listener_type", "type") if written.get(key) is not None), None)
     if key is None:
         findings.error(
             ProblemCode.MISSING_LISTENER_TYPE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from intellyhub_engine.language.problems import Position
@@ -27,6 +27,22 @@ class Places:
         """Where the key's value stands, or the character `offset` of it where it is text."""
         place = self._places.get(state, {}).get(key)
         return self.inside(*place, offset=offset) if place else None
+
+    def along(self, state: str, path: Sequence[Any]) -> Position | None:
+        """Where a way leads that begins with a key and goes on into its value, as far as the text has it: to the value
+        of the first key, to keys of mappings and to items of lists within."""
+        found = self._places.get(state, {}).get(path[0])
+        if found is None:
+            return None
+        container, key = found
+        position = self.inside(container, key)
+        for part in path[1:]:
+            container, key = container[key], part
+            deeper = self._document.key_position(container, key) or self.inside(container, key)
+            if deeper is None:
+                break
+            position = deeper
+        return position
 
     def inside(self, container: Any, key: Any, *, offset: int | None = None) -> Position | None:
         """Where a value within a mapping or list of the text stands."""

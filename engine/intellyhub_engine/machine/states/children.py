@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepTimedOut
-from intellyhub_engine.journal.records import RunStatus, RunSuspended, StepStatus
+from intellyhub_engine.journal.records import RunStatus, RunSuspended, RunWoken, StepStatus
 from intellyhub_engine.language.expressions.codes import link
 from intellyhub_engine.language.values.values import text_of, wrap
 from intellyhub_engine.machine.active import ActiveRun
@@ -157,7 +157,9 @@ def run_children(run: ActiveRun, code: StateCode, jobs: Sequence[Job], concurren
     them wait."""
     if run.depth >= MAX_DEPTH:
         raise PermanentError(f"{code.name!r} would nest runs more than {MAX_DEPTH} deep: does a flow call itself?")
-    run.waking = None
+    waited, run.waking = run.waking, None
+    if waited is not None:
+        note_waking(run, waited)
     run.begin_effect(code.name, code.type)
     children = work(run, jobs, concurrency)
     run.family.stop_if_told()
@@ -173,6 +175,16 @@ def run_children(run: ActiveRun, code: StateCode, jobs: Sequence[Job], concurren
             raise StepTimedOut(f"{len(waits)} of its runs still waited after {code.timeout_seconds:g} s")
         raise Suspends(together(run, code, waits, deadline))
     return children
+
+
+def note_waking(run: ActiveRun, waited: RunSuspended) -> None:
+    """What wakes a run below this one is on record here first: should the worker die, this run no longer waits, and is
+    taken up again; else nothing might ever wake it, as the one below has been woken already."""
+    below = f"{run.start.run_id}."
+    delivery = next((one for run_id, one in run.family.deliveries.items() if run_id.startswith(below)), None)
+    if delivery is not None:
+        run.append(RunWoken(waited.seq, waited.state, *delivery.key))
+        run.write(durable=True)
 
 
 def deadline_of(run: ActiveRun, code: StateCode) -> int | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.errors import PermanentError, StepTimedOut
 from intellyhub_engine.journal.matching import event_matches
-from intellyhub_engine.journal.records import RunSuspended, StepStarted, StepStatus
+from intellyhub_engine.journal.records import RunSuspended, RunWoken, StepStarted, StepStatus
 from intellyhub_engine.language.durations import seconds_of
 from intellyhub_engine.language.values.values import text_of, wrap
 from intellyhub_engine.machine.states.emitting import event_record
@@ -78,7 +78,8 @@ def begin(run: ActiveRun, code: StateCode, parameters: Mapping[str, Any], *, tes
 def wake(run: ActiveRun, code: StateCode, waited: RunSuspended) -> Any:
     """What woke the run. Raises Suspends again when nothing did, StepTimedOut after the deadline."""
     delivery = run.family.deliveries.pop(run.start.run_id, None)
-    if delivery is not None and is_woken_by(waited, delivery):
+    if delivery is not None and is_woken_by(waited, delivery) and is_new(run, waited, delivery):
+        run.append(RunWoken(waited.seq, waited.state, *delivery.key))
         return event_record(delivery.event) if delivery.event is not None else wrap(delivery.decision)
     if not is_due(waited, run.host.now_ns()):
         raise Suspends(waited)
@@ -99,6 +100,14 @@ def is_woken_by(waited: RunSuspended, delivery: Delivery) -> bool:
     if delivery.event is not None:
         return waited.event_filter is not None and event_matches(delivery.event, waited.event_filter)
     return waited.approval is not None
+
+
+def is_new(run: ActiveRun, waited: RunSuspended, delivery: Delivery) -> bool:
+    """Whether nobody has taken it since it was found to be for this run: an event wakes a run once, and a decision
+    answers no other question than the one it was given for."""
+    if delivery.event is None:
+        return delivery.seq in (None, waited.seq)
+    return not delivery.was_taken(run.entries)
 
 
 def make_suspension(run: ActiveRun, code: StateCode, parameters: Mapping[str, Any]) -> RunSuspended:

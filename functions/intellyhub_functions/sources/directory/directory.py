@@ -15,6 +15,7 @@ from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
 from intellyhub_functions.settings import settings
 from intellyhub_functions.sources.backoff import Backoff
+from intellyhub_functions.sources.directory.faults import find_unknown_kinds
 from intellyhub_functions.sources.directory.patterns import Patterns, as_list, make_patterns
 from intellyhub_functions.sources.directory.snapshot import Change, Snapshot, compare, take_snapshot
 from intellyhub_functions.sources.directory.waking import watch
@@ -23,7 +24,6 @@ from intellyhub_functions.states.file.paths import place, shown
 __all__ = ["listen"]
 
 EVENT_TYPE = "io.intellyhub.directory.change"
-KINDS = frozenset(("created", "modified", "deleted"))
 SHARE_OF_A_CORE = 0.1
 """What a listener may use: a folder that takes long to look at is looked at the more seldom."""
 UNWATCHED_SECONDS = 30.0
@@ -34,8 +34,8 @@ def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Ev
     """Compare the folder with what it held, also over a restart; a file counts once it rests for `poll_interval`."""
     folder = place(text_of(parameters.get("path") or "."), context.workspace, also=settings().directories)
     kinds = set(as_list(parameters.get("events", ["created", "modified"])))
-    if not kinds or kinds - KINDS:
-        raise PermanentError(f"events are {', '.join(sorted(kinds)) or 'none'}; known are {', '.join(sorted(KINDS))}")
+    for fault in find_unknown_kinds(parameters.get("events", ["created", "modified"])):
+        raise PermanentError(fault.message)
     patterns = make_patterns(parameters.get("file_patterns", ["*"]), parameters.get("ignore_patterns", []))
     recursive = bool(parameters.get("recursive", True))
     rest_seconds = shortest_rest_seconds = float(parameters.get("poll_interval", 1.0))

@@ -37,6 +37,8 @@ class Watched:
     failures: int = 0
     asked_seconds: float = 0.0
     """How long the server wants to be left alone (`Retry-After`)."""
+    fault: str = ""
+    """Of the last look, where it failed."""
 
 
 class Feeds:
@@ -66,6 +68,13 @@ class Feeds:
                 feed.due_ns = now_ns + self._interval_ns
                 yield from look(feed, self._parameters, self._context)
                 feed.due_ns = self._context.now_ns() + wait_ns(feed, self._interval_ns)
+                self._tell_failures()
+
+    def _tell_failures(self) -> None:
+        """A feed that fails is shown until it does not, also while the others are well."""
+        faults = [feed.fault for feed in self._feeds if feed.fault]
+        if faults:
+            self._context.report(Health(connected=False, message="; ".join(faults)))
 
 
 listen = Watcher(Feeds)
@@ -94,9 +103,9 @@ def look(feed: Watched, parameters: Mapping[str, Any], context: SourceContext) -
         feed.failures += 1
         feed.asked_seconds = getattr(failure, "retry_after_seconds", None) or 0.0
         context.log("error", f"{failure}; failure {feed.failures} in a row")
-        context.report(Health(connected=False, message=str(failure)))
+        feed.fault = str(failure)
         return
-    feed.failures, feed.asked_seconds = 0, 0.0
+    feed.failures, feed.asked_seconds, feed.fault = 0, 0.0, ""
     context.report(Health(connected=True))
 
 

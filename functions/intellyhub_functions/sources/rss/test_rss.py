@@ -101,6 +101,7 @@ def test_a_failing_feed_is_told_and_asked_more_seldom_while_others_go_on(server,
     assert "answered 500; failure 1 in a row" in log.text()
     assert "none.xml answered 404" in log.text()
     assert not health[0].connected
+    assert "none.xml answered 404" in health[-1].message
 
 
 def test_a_listener_without_feeds_is_refused(tmp_path):

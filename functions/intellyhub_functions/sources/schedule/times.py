@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
+from intellyhub_engine.catalogue.manifest import ParameterFault
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.durations import seconds_of
+from intellyhub_engine.language.spelling import did_you_mean
 from intellyhub_engine.language.values.values import text_of
 
 if TYPE_CHECKING:
     from croniter import croniter
 
-__all__ = ["Schedule", "make_schedule"]
+__all__ = ["Schedule", "examine", "make_schedule"]
 
+ONE_OF_TWO = "a schedule needs either cron or every"
+NO_INTERVAL = "not an interval such as 90s, 5m, 2h or 1d"
 MIN_INTERVAL_SECONDS = 0.05
 MAX_INTERVAL_SECONDS = 100 * 366 * 86400.0
 EVERY_HOUR = re.compile(r"[*?/-]")
@@ -62,18 +66,46 @@ class Schedule:
         return found.astimezone(self.zone).fold == 1 and not EVERY_HOUR.search(hours_of(self.cron or ""))
 
 
+def examine(known: Mapping[str, Any], unknown: Collection[str]) -> Iterator[ParameterFault]:
+    """What a schedule as written can never be."""
+    cron, every = text_of(known.get("cron")).strip(), known.get("every")
+    if not {"cron", "every"} & set(unknown) and bool(cron) == (every is not None):
+        yield ParameterFault(("every",) if cron else (), ONE_OF_TWO)
+    if every is not None and interval_of(every) is None:
+        yield ParameterFault(("every",), f"every is {every!r}, {NO_INTERVAL}")
+    for name, value, check in (("cron", cron, check_cron), ("timezone", text_of(known.get("timezone")), make_zone)):
+        if value:
+            try:
+                check(value)
+            except PermanentError as fault:
+                yield ParameterFault((name,), str(fault), nearest_zone(value) if name == "timezone" else None)
+
+
+def nearest_zone(name: str) -> str | None:
+    """The zone in the same part of the world that looks most like it."""
+    part = name.partition("/")[0].lower() + "/"
+    zones = available_timezones()
+    return did_you_mean(name, [zone for zone in zones if zone.lower().startswith(part)] or ["UTC", "GMT"])
+
+
 def make_schedule(parameters: Mapping[str, Any]) -> Schedule:
     """The schedule that the parameters describe; raises PermanentError where they describe none."""
     cron, every = text_of(parameters.get("cron")).strip(), parameters.get("every")
     if bool(cron) == (every is not None):
-        raise PermanentError("a schedule needs either cron or every")
-    seconds = None if cron else seconds_of(every)
-    if not cron and (seconds is None or not MIN_INTERVAL_SECONDS <= seconds <= MAX_INTERVAL_SECONDS):
-        raise PermanentError(f"every is {every!r}, not an interval such as 90s, 5m, 2h or 1d")
+        raise PermanentError(ONE_OF_TWO)
+    seconds = None if cron else interval_of(every)
+    if not cron and seconds is None:
+        raise PermanentError(f"every is {every!r}, {NO_INTERVAL}")
     if cron:
         check_cron(cron)
     zone = make_zone(text_of(parameters.get("timezone") or "UTC"))
     return Schedule(cron=cron or None, zone=zone, interval=None if seconds is None else timedelta(seconds=seconds))
+
+
+def interval_of(every: Any) -> float | None:
+    """Seconds; None for what is no interval, or one that nobody can mean."""
+    seconds = seconds_of(every)
+    return seconds if seconds is not None and MIN_INTERVAL_SECONDS <= seconds <= MAX_INTERVAL_SECONDS else None
 
 
 def hours_of(cron: str) -> str:

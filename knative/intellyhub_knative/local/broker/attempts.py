@@ -43,12 +43,15 @@ class Attempts:
         return replied or verdict
 
     async def _versions_for(self, due: Due, deployment: Deployment) -> list[Version]:
-        """The current one; where runs of others wait for the event, or one of them began its run, those."""
+        """The current one; where runs of others wait for the event, or were woken by it, or began with it, those. None
+        where all that it woke are of versions that are gone: it has done its work. Who waits is asked for first: a run
+        that is woken meanwhile is then among the woken."""
         if len(deployment.versions) == 1:
             return [deployment.current]
         waiting = await self._journal.waiting_runs(due.event, under=deployment.journal_name)
-        found = find_versions(deployment, [run for run in waiting if run.flow == deployment.journal_name])
-        if found:
+        woken = await self._journal.woken_runs(due.event, flow=deployment.journal_name)
+        found = find_versions(deployment, [*(run for run in waiting if run.flow == deployment.journal_name), *woken])
+        if found or woken:
             return found
         if due.attempt > 1:
             run = await self._journal.find_run(deployment.journal_name, due.event.source, due.event.id)

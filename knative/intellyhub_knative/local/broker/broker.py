@@ -24,7 +24,8 @@ from intellyhub_knative.local.outbox import Routing, Unrouted
 __all__ = ["Broker"]
 
 LOG = logging.getLogger(__name__)
-MOST_AT_ONCE = 500
+MOST_AT_ONCE = 50
+"""Events that are looked at together. The journal answers in turn: deliveries would wait behind more."""
 WAIT_SECONDS = 5.0
 PAUSE_SECONDS = 0.5
 """Before the journal is asked again, after it could not be reached."""
@@ -103,7 +104,8 @@ class Broker:
         self._sound = frozenset(flow.flow_id for flow in flows if is_sound(flow))
         for flow in flows:
             if flow.filters and flow.flow_id not in self._sound:
-                LOG.error("the filters of the flow %s cannot be used; it gets addressed events only", flow.flow_id)
+                name = f"{flow.tenant_slug}/{flow.slug}"
+                LOG.error("the filters of %s cannot be used; it gets addressed events only", name)
         self._dispatch.wake()
 
     async def _listen(self) -> None:

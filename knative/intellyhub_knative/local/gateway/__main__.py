@@ -42,22 +42,25 @@ async def run(surroundings: Surroundings, settings: Settings) -> None:
     present = Present(layout)
     streams = Streams(journal=journal, find_flow=present.journal_name, secrets_of=Concealment(present, keys).secrets_of)
     proxy = Proxy(control=layout.socket("control"), streams=streams, settings=settings)
+    hooks = Hooks(
+        present=present,
+        keys=keys,
+        catalogue=installed(),
+        journal=journal,
+        exchange=Exchange(layout, keys),
+        settings=settings,
+    )
     gateway = Gateway(
-        hooks=Hooks(
-            present=present,
-            keys=keys,
-            catalogue=installed(),
-            journal=journal,
-            exchange=Exchange(layout, keys),
-            settings=settings,
-        ),
+        hooks=hooks,
         ingress=Ingress(present=present, journal=journal, settings=settings, session_key=keys.derive(Purpose.SESSIONS)),
         proxy=proxy,
         streams=streams,
         settings=settings,
     )
     listening = surroundings.sockets.get(SOCKET) or bind(settings)
-    async with board.serve(surroundings.listen("gateway"), {"/metrics": gateway.metrics}):
+    async with board.serve(
+        surroundings.listen("gateway"), {"/metrics": gateway.metrics, "/sources": board.json_page(hooks.show)}
+    ):
         watching = asyncio.create_task(present.watch())
         serving = asyncio.create_task(gateway.serve(listening, stopping, ready))
         await ready.wait()

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
 
 from intellyhub_engine.catalogue.manifest import Catalogue
-from intellyhub_engine.errors import InputInvalid, PermanentError
 from intellyhub_engine.events import Event
-from intellyhub_engine.frozen import dataclass
 from intellyhub_functions.sources.webhook.requests import Received
-from intellyhub_functions.sources.webhook.rules import Challenge, Refused, Rules, make_rules
+from intellyhub_functions.sources.webhook.rules import Challenge, Refused, Rules
 from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.gateway.arrivals import find_client, read_headers, read_whole
 from intellyhub_knative.local.gateway.exchange import Exchange
 from intellyhub_knative.local.gateway.flow_socket import Answer
 from intellyhub_knative.local.gateway.freshness import Present
+from intellyhub_knative.local.gateway.hook import Heard, Hook, is_open, make_hook, show_hook
 from intellyhub_knative.local.gateway.ingress import Store, store
 from intellyhub_knative.local.gateway.problems import Fault, Refusal
 from intellyhub_knative.local.gateway.settings import Settings
 from intellyhub_knative.local.keys import Keys
-from intellyhub_knative.local.listener import resolve_listener
 from intellyhub_knative.local.tenants import Tenant
 
 __all__ = ["Hooks"]
 
-LOG = logging.getLogger(__name__)
-LISTENER = "webhook"
+SHOW_SECONDS = 0.5
+"""For looking at hooks that nobody has called yet."""
 RELAYED = ("retry-after", "intellyhub-run")
 SHOWN = ("application/json", "application/problem+json")
 """What a worker's answers are made of."""
@@ -45,16 +43,6 @@ FAULTS = {
     413: Fault.TOO_LARGE,
 }
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hook:
-    """A hook as its flow's and its tenant's records make it."""
-
-    tenant: Tenant
-    deployment: Deployment
-    rules: Rules | None
-    """None: the listener cannot be used, which is in the log."""
 
 
 class Place(NamedTuple):
@@ -92,8 +80,13 @@ class Hooks:
     async def answer(self, request: web.BaseRequest, place: Place) -> web.StreamResponse:
         """The run's answer; 202 where the sender does not wait for it. Raises `Refusal`."""
         hook = await self.find(place)
+        hook.heard.contact_ns = time.time_ns()
         if hook.rules is None:
-            raise Refusal(Fault.LISTENER_FAULTY, "its owner finds the reason in the log", retry_after_seconds=60)
+            raise Refusal(
+                Fault.LISTENER_FAULTY,
+                "its owner finds the reason with the flow, in the console",
+                retry_after_seconds=60,
+            )
         headers = read_headers(request)
         client = find_client(headers, request.remote or "", self._settings.trusted_proxies)
         try:
@@ -108,6 +101,7 @@ class Hooks:
             raise refuse(refused, hook.rules) from None
         if isinstance(accepted, Challenge):
             return web.Response(text=accepted.text, headers=NOSNIFF)
+        hook.heard.note()
         event = address(accepted, hook.deployment, headers)
         if "respond-async" in headers.get("prefer", "").lower():
             return await self.accept(hook, event, {"Preference-Applied": "respond-async"})
@@ -120,28 +114,35 @@ class Hooks:
         deployment = self._present.flow(tenant, place.flow) if tenant else None
         if tenant is None or deployment is None or not is_open(tenant, deployment):
             raise Refusal(Fault.NOT_FOUND, "no hook is here")
+        return await self.hook_of(tenant, deployment)
+
+    async def hook_of(self, tenant: Tenant, deployment: Deployment) -> Hook:
+        """The hook of these records, made anew where they have changed."""
         hook = self._hooks.get(deployment.flow_id)
-        if hook is None or hook.deployment is not deployment or hook.tenant is not tenant:
-            rules = await asyncio.to_thread(self.resolve, tenant, deployment)
-            hook = self._hooks[deployment.flow_id] = Hook(tenant=tenant, deployment=deployment, rules=rules)
+        if hook is None or not hook.is_of(tenant, deployment):
+            heard = hook.heard if hook is not None else Heard()
+            hook = await asyncio.to_thread(
+                make_hook, tenant, deployment, heard, self._keys, self._catalogue, self._settings
+            )
+            self._hooks[deployment.flow_id] = hook
             self.forget()
         return hook
 
-    def resolve(self, tenant: Tenant, deployment: Deployment) -> Rules | None:
-        """The rules that the flow's listener asks for. A listener that cannot be used lets nobody in."""
-        try:
-            return self.bound(make_rules(resolve_listener(deployment, tenant, self._keys, self._catalogue)))
-        except (InputInvalid, PermanentError) as fault:
-            LOG.warning("the hook of %s/%s is closed: %s", tenant.slug, deployment.slug, fault)
-            return None
-
-    def bound(self, rules: Rules) -> Rules:
-        """The rules, within what the platform allows."""
-        return replace(
-            rules,
-            max_body_bytes=min(rules.max_body_bytes, self._settings.max_hook_bytes),
-            reply_seconds=min(rules.reply_seconds, self._settings.max_reply_seconds),
-        )
+    async def show(self) -> Mapping[str, Any]:
+        """Every hook, as the sources' host shows sources. One that nobody has called yet is looked at first; those that
+        cannot be looked at in time are shown the next time."""
+        self._present.look()
+        desired, ends = self._present.desired, time.monotonic() + SHOW_SECONDS
+        items = []
+        for deployment in tuple(desired.deployments.values()):
+            tenant = desired.tenants.get(deployment.tenant_id)
+            if tenant is None or not is_open(tenant, deployment):
+                continue
+            known = self._hooks.get(deployment.flow_id)
+            is_known = known is not None and known.is_of(tenant, deployment)
+            if is_known or time.monotonic() < ends:
+                items.append(show_hook(await self.hook_of(tenant, deployment)))
+        return {"items": items}
 
     def forget(self) -> None:
         """Drop the hooks of flows that are gone."""
@@ -176,12 +177,6 @@ class Hooks:
             limit.reschedule(ends)
 
 
-def is_open(tenant: Tenant, deployment: Deployment) -> bool:
-    """Whether the flow has a hook that may be called."""
-    kind = (deployment.listener or {}).get("type")
-    return deployment.active and not tenant.suspended and kind == LISTENER
-
-
 def refuse(refused: Refused, rules: Rules) -> Refusal:
     """What a webhook's rules refused, as a problem."""
     fault = FAULTS.get(refused.status, Fault.BAD_REQUEST)
@@ -204,4 +199,16 @@ def relay(answer: Answer) -> web.Response:
     kind = answer.headers.get("content-type", "")
     if kind:  # the console has the same origin, so that nothing of a flow's may run here
         headers["Content-Type"] = kind if kind in SHOWN else "application/octet-stream"
-    return web.Response(status=answer.status, body=answer.body, headers=headers)
+    return web.Response(status=answer.status, body=without_variables(answer), headers=headers)
+
+
+def without_variables(answer: Answer) -> bytes:
+    """A worker answers for a flow that gives no `output` with all the variables of its run. They are for its owner, who
+    sees them with the run; strangers who call a hook get what the flow wants to say."""
+    if answer.status != 200 or b'"variables"' not in answer.body or answer.headers.get("content-type") != SHOWN[0]:
+        return answer.body
+    document = orjson.loads(answer.body)
+    if not isinstance(document, dict) or "variables" not in document:
+        return answer.body
+    del document["variables"]
+    return orjson.dumps(document)

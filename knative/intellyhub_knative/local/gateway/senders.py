@@ -17,6 +17,8 @@ __all__ = ["check_sender"]
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="events"'}
 MAX_TOKEN_CHARACTERS = 4096
 READ_ONLY = "viewer"
+API_TOKENS_BEGIN = "ihub_"
+NOT_THIS_ONE = "the API token is not valid here: it was revoked, has expired, or is a viewer's, who may not post"
 
 
 def check_sender(headers: Mapping[str, str], tenant: Tenant | None, session_key: bytes) -> Tenant:
@@ -51,4 +53,5 @@ def read_claims(token: str, session_key: bytes) -> dict[str, Any]:
             token, session_key, algorithms=["HS256"], options={"require": ["exp", "sub"], "verify_aud": False}
         )
     except jwt.InvalidTokenError:
-        raise Refusal(Fault.UNAUTHENTICATED, "the token is not valid here, or no longer", headers=CHALLENGE) from None
+        detail = NOT_THIS_ONE if token.startswith(API_TOKENS_BEGIN) else "the token is not valid here, or no longer"
+        raise Refusal(Fault.UNAUTHENTICATED, detail, headers=CHALLENGE) from None

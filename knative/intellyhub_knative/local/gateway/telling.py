@@ -12,6 +12,7 @@ from intellyhub_engine.journal.records import (
     RunFinished,
     RunStatus,
     RunSuspended,
+    RunWoken,
     StepFinished,
     StepStarted,
     StepStatus,
@@ -54,6 +55,8 @@ def make_messages(frame: Frame, secrets: Collection[str]) -> list[Message]:
         return [("log", line)]
     if isinstance(entry, RunSuspended):
         return [("status", make_suspended(entry))]
+    if isinstance(entry, RunWoken):
+        return [("status", {"status": frame.status})]
     return [("end", make_end(entry))]
 
 
@@ -121,4 +124,5 @@ def make_end(entry: RunFinished) -> dict[str, Any]:
 
 def moment(time_ns: int) -> str:
     """Unix nanoseconds as the API writes times."""
-    return (EPOCH + timedelta(microseconds=time_ns // 1000)).isoformat().replace("+00:00", "Z")
+    instant = EPOCH + timedelta(microseconds=time_ns // 1000)
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from intellyhub_engine.errors import RunNotFound
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.encoding import decode_filter
-from intellyhub_engine.journal.matching import event_matches
+from intellyhub_engine.journal.matching import event_key, event_matches
 
 __all__ = ["Filter", "counts_of", "due_runs", "find_run", "flows_under", "next_wake_ns", "page", "waiting"]
 
@@ -37,7 +37,8 @@ SELECT min(since_ns) FROM (
 """
 _WAITING = """
 SELECT number, event_filter FROM run
-WHERE event_filter IS NOT NULL AND (event_type IS NULL OR event_type = ?) ORDER BY number
+WHERE event_filter IS NOT NULL AND (event_type IS NULL OR event_type = ?)
+    AND NOT EXISTS (SELECT 1 FROM awakening WHERE run = run.number AND source = ? AND event_id = ?) ORDER BY number
 """
 _ROOT = """
 WITH RECURSIVE line (number, flow, parent_id) AS (
@@ -110,7 +111,7 @@ def waiting(
     """The waiting runs whose filter the event matches, with the runs they descend from, which are of that flow or those
     flows: pairs of numbers."""
     found = []
-    for number, event_filter in connection.execute(_WAITING, (event.type,)).fetchall():
+    for number, event_filter in connection.execute(_WAITING, (event.type, *event_key(event))).fetchall():
         root, its_flow = connection.execute(_ROOT, (number,)).fetchone() or (number, "")
         if flow is not None and its_flow != flow:
             continue

@@ -37,6 +37,7 @@ __all__ = [
     "wait_for_work",
     "waiting_for",
     "waiting_runs",
+    "woken_runs",
 ]
 
 _LONG_SECONDS = 3600.0
@@ -174,6 +175,11 @@ def waiting_for(event: Event, *, flow: str | None = None, under: str | None = No
 def waiting_runs(event: Event, *, under: str) -> Steps[Sequence[RunSummary]]:
     """The runs to resume for an event: those that wait for it, or whose children do, each once."""
     return [make_summary(row) for row in (yield Call("waiting_runs", (under,), encode_events([event]))).value]
+
+
+def woken_runs(event: Event, *, flow: str) -> Steps[Sequence[RunSummary]]:
+    """The runs of a flow that an event has woken, or whose children it has, each once."""
+    return [make_summary(row) for row in (yield Call("woken_runs", (flow,), encode_events([event]))).value]
 
 
 def find_run(flow: str, source: str, event_id: str) -> Steps[RunSummary | None]:

@@ -67,8 +67,9 @@ def begin(desk: Desk, request: Request) -> Write:
     )
     if start.key is not None and start.key[1:] != (source, event_id):
         raise InputInvalid("the event's key is not the event's")
+    kept = None
     if copied:
-        inspect_record(copied.encode())
+        kept = holding.Copied(copied_seq, copied, inspect_record(copied.encode()).woken)
 
     touched: list[str] = []
 
@@ -85,7 +86,7 @@ def begin(desk: Desk, request: Request) -> Write:
             owner=owner,
             now_ns=desk.now_ns(),
             lease_seconds=lease_seconds,
-            copied=(copied_seq, copied) if copied else None,
+            copied=kept,
             mark=mark,
         )
         touched.append(entered)
@@ -97,10 +98,10 @@ def begin(desk: Desk, request: Request) -> Write:
 def record(desk: Desk, request: Request) -> Write:
     run_id, owner, durable, mark = request.arguments
     desk.wards.permit(request.scope, run_id, desk.now)
-    seq, closing, closing_filter = inspect_record(request.payload)
-    write = Append(run_id, owner=owner, durable=durable, seq=seq, body=request.payload.decode())
+    found = inspect_record(request.payload)
+    write = Append(run_id, owner=owner, durable=durable, seq=found.seq, body=request.payload.decode())
     write.mark, write.again = mark, request.again
-    write.closing, write.closing_filter = closing, closing_filter
+    write.closing, write.closing_filter, write.wakings = found.closing, found.closing_filter, found.woken
     return write
 
 
@@ -249,23 +250,37 @@ def due_runs(desk: Desk, request: Request, connection: Connection) -> Answer:
 
 def waiting_for(desk: Desk, request: Request, connection: Connection) -> Answer:
     [flow] = request.arguments
-    event = decode_event(request.payload)
-    if request.scope.flow is None:
-        return Answer(queries.runs_waiting_for(connection, event, flow=flow))
-    found = listing.waiting(connection, event, flow=request.scope.flow)
-    return Answer(ids_of(connection, [number for number, _ in found], flow))
+    event, scope = decode_event(request.payload), request.scope
+    if scope.flow is not None and flow not in {None, scope.flow}:
+        return Answer([])
+    return Answer(queries.runs_waiting_for(connection, event, flow=scope.flow or flow))
+
+
+def runs_of_event(desk: Desk, request: Request, connection: Connection) -> Answer:
+    [flow] = request.arguments
+    if request.scope.flow not in {None, flow}:
+        return Answer((None, (), ()))
+    return Answer(tuple(queries.runs_of_event(connection, decode_event(request.payload), flow=flow)))
 
 
 def waiting_under(desk: Desk, request: Request, connection: Connection) -> Answer:
     request.need_platform()
     found = listing.waiting(connection, decode_event(request.payload), under=request.arguments[0])
-    return Answer(ids_of(connection, [number for number, _ in found], None))
+    return Answer(ids_of(connection, [number for number, _ in found]))
 
 
 def waiting_runs(desk: Desk, request: Request, connection: Connection) -> Answer:
     request.need_platform()
     found = listing.waiting(connection, decode_event(request.payload), under=request.arguments[0])
     return Answer(listing.summaries_of(connection, list(dict.fromkeys(root for _, root in found))))
+
+
+def woken_runs(desk: Desk, request: Request, connection: Connection) -> Answer:
+    request.need_platform()
+    [flow] = request.arguments
+    woken = queries.runs_woken_by(connection, decode_event(request.payload), flow=flow)
+    tops = dict.fromkeys(queries.top_of(connection, number)[0] for number in woken)
+    return Answer(listing.summaries_of(connection, list(tops)))
 
 
 def find_run(desk: Desk, request: Request, connection: Connection) -> Answer:
@@ -328,11 +343,10 @@ def logs(desk: Desk, request: Request, connection: Connection) -> Answer:
     return Answer(reading.logs(connection, flow=flow, under=under, limit=limit, before=before))
 
 
-def ids_of(connection: Connection, numbers: list[int], flow: str | None) -> list[str]:
-    """The ids of runs; of one flow, where it is given."""
-    query = "SELECT run_id, flow FROM run WHERE number = ?"
-    rows = [connection.execute(query, (number,)).fetchone() for number in numbers]
-    return [run_id for run_id, its_flow in rows if flow is None or its_flow == flow]
+def ids_of(connection: Connection, numbers: list[int]) -> list[str]:
+    """The ids of runs."""
+    query = "SELECT run_id FROM run WHERE number = ?"
+    return [connection.execute(query, (number,)).fetchone()[0] for number in numbers]
 
 
 Reading = Callable[[Desk, Request, Connection], Answer]
@@ -374,6 +388,8 @@ SLOW: Mapping[str, Reading] = {
     "waiting_for": waiting_for,
     "waiting_under": waiting_under,
     "waiting_runs": waiting_runs,
+    "woken_runs": woken_runs,
+    "runs_of_event": runs_of_event,
     "unrouted": unrouted,
     "deliveries_due": deliveries_due,
     "dead_letters": dead_letters,

@@ -89,6 +89,11 @@ class Source:
             self.predecessor = None
         return self.predecessor is None
 
+    @property
+    def name(self) -> str:
+        """The flow as a person names it, in logs."""
+        return f"{self.deployment.tenant_slug}/{self.deployment.slug}"
+
     def stop(self) -> None:
         """End it, within about a second."""
         self.context.stopping.set()
@@ -124,9 +129,9 @@ class Source:
         seconds = self._backoff(LONGEST_PAUSE_SECONDS)
         message = mask(str(fault) or type(fault).__name__, self._secrets)
         LOG.error(
-            "the %s source of the flow %s broke and is begun again in %.0f s: %s",
+            "the %s source of %s broke and is begun again in %.0f s: %s",
             self.kind.type,
-            self.deployment.flow_id,
+            self.name,
             seconds,
             message,
             exc_info=None if isinstance(fault, EngineError) else fault,
@@ -144,9 +149,7 @@ class Source:
         return seconds * random.uniform(0.75, 1.0)
 
     def _log(self, level: str, message: str) -> None:
-        LOG.log(
-            LEVELS.get(level, logging.INFO), "source of %s: %s", self.deployment.flow_id, mask(message, self._secrets)
-        )
+        LOG.log(LEVELS.get(level, logging.INFO), "source of %s: %s", self.name, mask(message, self._secrets))
 
     def _report(self, health: Health) -> None:
         self.standing.report(replace(health, message=mask(health.message, self._secrets)))

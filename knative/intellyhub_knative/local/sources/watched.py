@@ -56,8 +56,9 @@ class Watched:
         if used > FREE_SECONDS:
             self._rests_until = max(self._rests_until, time.monotonic() + used / SHARE_OF_A_CORE)
             again_ns = max(again_ns, after(used / SHARE_OF_A_CORE))
-        if not self.source.standing.message:
-            self.source.standing.next_attempt_ns = again_ns
+        standing = self.source.standing
+        if not standing.message or standing.next_attempt_ns is None:  # a source that fails may know better
+            standing.next_attempt_ns = again_ns
         return again_ns
 
     def _look(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from intellyhub_engine.frozen import dataclass
 from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.service import LOG_LEVEL
+from intellyhub_knative.local.service import LOG_LEVEL, read_level
 from intellyhub_knative.local.supervisor.child import Inheritance
 from intellyhub_knative.local.supervisor.folder import hold_folder
 from intellyhub_knative.local.supervisor.logbook import Line, Logbook
@@ -72,6 +72,7 @@ def run_platform(
 ) -> None:
     """Run until SIGTERM, SIGINT or SIGHUP; a second one ends everything at once. Raises `FolderInUse`, `PortTaken`,
     `StartFailed`, `InputInvalid`, `OSError`."""
+    read_level(environment)
     url = make_url(options.host, options.port)
     with hold_folder(options.data, address=url) as hold:
         layout = hold.layout

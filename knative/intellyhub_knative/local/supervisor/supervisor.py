@@ -20,12 +20,14 @@ from intellyhub_knative.local.supervisor.child import Child, Inheritance, descri
 from intellyhub_knative.local.supervisor.logbook import Level, LineReader, Logbook, utc_now
 from intellyhub_knative.local.supervisor.services import STOP_ORDER, Service
 
-__all__ = ["Progress", "StartFailed", "Supervisor"]
+__all__ = ["Progress", "SettingsRefused", "StartFailed", "Supervisor"]
 
 START_SECONDS = 60.0
 """A process that is not ready after so long has failed."""
 START_ATTEMPTS = 3
 """At the first start; afterwards a process is tried for ever."""
+REFUSED = 2
+"""The exit code of a process that cannot use what it was given: starting it again changes nothing."""
 REPORT_AFTER = 3
 """Failures in a row that are worth an error with the last lines."""
 KEPT_LINES = 12
@@ -35,6 +37,10 @@ OWN_NAME = "supervisor"
 
 class StartFailed(EngineError):
     """A process does not come up; the message holds its last lines."""
+
+
+class SettingsRefused(StartFailed):
+    """A process cannot use its settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +139,8 @@ class Supervisor:
             code = await self._live(child, ready, began)
             self._set_child(service.name, None)
             if not self._stopping.is_set():
+                if self._starting and code == REFUSED and not child.ready.is_set():
+                    raise SettingsRefused(f"{service.name} does not start:{self._last_words(service)}")
                 await self._pause(service, backoff, child, describe_end(code))
 
     async def _live(self, child: Child, ready: asyncio.Event, began: float) -> int:
@@ -162,7 +170,7 @@ class Supervisor:
         """Say what happened, and wait before it is started again."""
         was_ready = child is not None and child.ready.is_set()
         pause = backoff.next_pause(child.lived_seconds if child is not None and was_ready else 0.0)
-        last = "".join(f"\n  {line}" for line in self._last_lines[service.name]) or " none were written"
+        last = self._last_words(service)
         if self._starting and backoff.failures >= START_ATTEMPTS and not was_ready:
             raise StartFailed(f"{service.name} does not start: it {end}; its last lines:{last}")
         if backoff.failures == REPORT_AFTER:
@@ -170,6 +178,9 @@ class Supervisor:
         pid = f" (process {child.pid})" if child is not None else ""
         self._logbook.note(f"{service.name}{pid} {end}; it is started again in {pause:.1f} s", Level.WARNING)
         await asyncio.wait({self._stop_waiter}, timeout=pause)
+
+    def _last_words(self, service: Service) -> str:
+        return "".join(f"\n  {line}" for line in self._last_lines[service.name]) or " none were written"
 
     def _take(self, name: str, reader: LineReader, received: bytes) -> None:
         for line in reader.feed(received):

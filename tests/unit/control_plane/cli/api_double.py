@@ -19,7 +19,8 @@ class Asked(NamedTuple):
 
 
 class ApiDouble:
-    """`answers[(method, path)]` is (status, document), or a list of such pairs, one for each request."""
+    """`answers[(method, path)]` is (status, document), a list of such pairs, one for each request, or a
+    function of what was asked that gives one."""
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], Any] = {}
@@ -72,7 +73,9 @@ class ApiDouble:
         found = self.answers.get((asked.method, asked.path))
         if found is None:
             return 404, {"title": "not found", "status": 404, "detail": f"there is nothing at {asked.path}"}
-        answer: tuple[int, Any] = found.pop(0) if isinstance(found, list) else found
+        answer: tuple[int, Any] = (
+            found(asked) if callable(found) else found.pop(0) if isinstance(found, list) else found
+        )
         return answer
 
     def close(self) -> None:

@@ -1,8 +1,6 @@
 """The commands as a client of a platform: what they ask, what they print, how they exit."""
 
-import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,27 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from intellyhub_engine.cli.main import main
+from tests.unit.control_plane.cli.answers import FLOW, NOW, TEXT, page
 from tests.unit.control_plane.cli.api_double import ApiDouble
 
-NOW = "2026-01-02T03:04:05.000Z"
-FLOW = {
-    "id": "f" * 32,
-    "name": "Hello",
-    "slug": "hello",
-    "version": 3,
-    "active": True,
-    "state": "sleeping",
-    "listener": {"type": "webhook", "parameters": {"path": "/hello"}},
-    "source": None,
-    "workers": 0,
-    "last_run": {"id": "r1", "status": "succeeded", "started_at": NOW},
-    "url": "http://h/flows/hello",
-    "hook_url": "http://h/hooks/main/hello",
-    "created_at": NOW,
-    "updated_at": NOW,
-    "problems": [],
-}
 RUN = {
     "id": "r1",
     "status": "succeeded",
@@ -52,42 +32,6 @@ WORKER = {
     "requests": 7,
     "memory_bytes": 6_100_000,
 }
-TEXT = "name: Hello\nstates:\n  a: {state_type: end}\n"
-
-
-@pytest.fixture
-def api():
-    double = ApiDouble()
-    yield double
-    double.close()
-
-
-@pytest.fixture
-def call(api, tmp_path, monkeypatch, capfd):
-    for name in list(os.environ):
-        if name.startswith("INTELLYHUB_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("INTELLYHUB_URL", api.url)
-
-    def call(*arguments, given=""):
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
-        code = main(arguments)
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
-
-
-@pytest.fixture
-def flow_file(tmp_path):
-    path = tmp_path / "flow.yaml"
-    path.write_text(TEXT)
-    return str(path)
-
-
-def page(*items):
-    return 200, {"items": list(items), "next_cursor": None}
 
 
 def test_a_login_keeps_an_api_token_for_its_owner_only_and_is_used_from_then_on(api, call, tmp_path):
@@ -268,7 +212,7 @@ def test_a_run_that_takes_longer_is_asked_for_again(api, call, monkeypatch):
 
 def test_who_does_not_wait_gets_the_run_and_where_to_look(api, call):
     api.answers["POST", "/api/flows/hello/execute"] = 202, {"run_id": "r1", "status_url": "/api/runs/r1"}
-    assert call("invoke", "hello", "--wait", "0") == (0, "r1\n", "it runs; see: /api/runs/r1\n")
+    assert call("invoke", "hello", "--wait", "0") == (0, "r1\n", f"it runs; see: {api.url}/runs/r1\n")
 
 
 @pytest.mark.parametrize("event", ["[1]", "{", '"x"'])
@@ -313,8 +257,8 @@ def test_describe_tells_state_addresses_versions_and_runs(api, call):
 def test_a_rollback_goes_to_the_version_before_the_current_one(api, call):
     versions = [{"version": number, "current": number == 4} for number in (5, 4, 2, 1)]
     api.answers["GET", "/api/flows/hello/versions"] = page(*versions)
-    api.answers["POST", "/api/flows/hello/versions/2/rollback"] = 200, {**FLOW, "version": 6}
-    assert call("rollback", "hello")[:2] == (0, "hello is back at the text of version 2 (now version 6)\n")
+    api.answers["POST", "/api/flows/hello/versions/2/rollback"] = 200, {**FLOW, "version": 2}
+    assert call("rollback", "hello")[:2] == (0, "hello is back at version 2\n")
     api.answers["GET", "/api/flows/hello/versions"] = page({"version": 1, "current": True})
     code, _, err = call("rollback", "hello")
     assert code == 2
@@ -330,40 +274,16 @@ def test_a_deletion_needs_a_person_or_a_flag(api, call):
     assert call("delete", "hello", "--yes")[:2] == (0, "hello is deleted\n")
 
 
-def test_lines_of_several_flows_are_in_order_of_time(api, call):
-    def line(second, message):
-        return {
-            "at": f"2026-01-02T03:04:0{second}.000Z",
-            "run_id": "r",
-            "level": "info",
-            "message": message,
-            "state": None,
-        }
-
-    api.answers["GET", "/api/flows"] = page(FLOW, {**FLOW, "slug": "other"})
-    api.answers["GET", "/api/flows/hello/logs"] = page(line(1, "one"), line(3, "three"))
-    api.answers["GET", "/api/flows/other/logs"] = page(line(2, "two\nlines"))
-    _, out, _ = call("logs", "-n", "2")
-    assert [row.split("\t")[1::3] for row in out.splitlines()] == [["other", "two lines"], ["hello", "three"]]
-    _, out, _ = call("logs", "hello", "--json")
-    assert [json.loads(row)["message"] for row in out.splitlines()] == ["one", "three"]
-
-
-def test_a_live_stream_that_breaks_off_goes_on_where_it_was(api, call, monkeypatch):
-    monkeypatch.setattr("intellyhub_control_plane.cli.logs.FIRST_PAUSE_SECONDS", 0.01)
-    first = (
-        b': hello\n\nid: 7\nevent: log\ndata: {"at": "%s", "run_id": "r", "level": "info",\ndata: "message": "one"}\n\n'
-    )
-    second = b'id: 8\r\nevent: log\r\ndata: {"at": "%s", "run_id": "r", "level": "info", "message": "two"}\r\n\r\n'
-    api.answers["GET", "/api/flows/hello/logs"] = [
-        (200, first % NOW.encode()),
-        (200, second % NOW.encode()),
-        (404, {"detail": "the flow was deleted"}),
-    ]
-    code, out, err = call("logs", "-f", "hello")
-    assert [row.rpartition("\t")[2] for row in out.splitlines()] == ["one", "two"]
-    assert (code, "the flow was deleted" in err) == (66, True)
-    assert [asked.headers.get("last-event-id") for asked in api.asked] == [None, "7", "8"]
+def test_what_is_no_platform_is_called_so_and_a_given_token_is_named(api, call, monkeypatch):
+    api.answers["GET", "/api/flows"] = 501, b"<html>Unsupported method</html>"
+    code, _, err = call("flows")
+    assert code == 69
+    assert f"what answers at {api.url} is no IntellyHub platform" in err
+    api.answers["GET", "/api/flows"] = 401, {"detail": "the token is of another house"}
+    assert f"Log in with: intellyhub login {api.url}" in call("flows")[2]
+    monkeypatch.setenv("INTELLYHUB_TOKEN", "old")
+    assert "The token comes from INTELLYHUB_TOKEN" in call("flows")[2]
+    assert "The token comes from --token" in call("flows", "--token", "x")[2]
 
 
 def test_a_watched_flow_is_published_at_every_change_and_a_fault_waits_for_the_next_one(api, tmp_path, flow_file):

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from intellyhub_engine.errors import JournalError
 from intellyhub_engine.journal.memory import MemoryJournal
-from intellyhub_engine.journal.records import RunStatus
+from intellyhub_engine.journal.records import RunStatus, RunWoken
 from intellyhub_engine.journal.sqlite import SqliteJournal
 from tests.unit.engine.journal.conftest import Clock
 from tests.unit.engine.journal.runs import finished, make_event, make_start, step_finished, suspended
@@ -23,6 +23,9 @@ FILTERS = st.none() | st.dictionaries(st.sampled_from(["type", "source", "floor"
 ENTRIES = st.lists(
     st.builds(step_finished, st.integers(1, 9))
     | st.builds(suspended, st.integers(1, 9), until_ns=st.none() | st.integers(0, 2**62), event_filter=FILTERS)
+    | st.builds(
+        RunWoken, st.integers(1, 9), st.just("pause"), st.sampled_from(["/door", None]), st.sampled_from(["1", "2"])
+    )
     | st.builds(finished, st.sampled_from(list(RunStatus)[2:])),
     min_size=1,
     max_size=1,
@@ -85,6 +88,9 @@ class Alike(RuleBasedStateMachine):
     def look_for_work(self, event, ahead):
         self.both(lambda journal: journal.due(self.clock() + ahead * 10**9))
         self.both(lambda journal: journal.waiting_for(event))
+        for flow in ("f", "g"):
+            self.both(lambda journal, flow=flow: journal.waiting_for(event, flow=flow))
+            self.both(lambda journal, flow=flow: journal.runs_of_event(event, flow=flow))
 
     @invariant()
     def histories_are_the_same(self):

@@ -14,6 +14,8 @@ from intellyhub_engine.journal.records import Logged, RunStatus
 from intellyhub_engine.language.compile import compile_flow
 from intellyhub_engine.language.load import load_flow
 from intellyhub_engine.machine.host import Host
+from intellyhub_engine.machine.result import RunResult
+from intellyhub_engine.serving import machine_runner
 from intellyhub_engine.serving.machine_runner import MachineRunner
 
 CATALOGUE = Catalogue(states=CONTROL)
@@ -87,6 +89,47 @@ def test_an_event_that_a_run_waits_for_goes_to_that_run_and_makes_none(make_runn
     assert (woken.run_id, woken.status) == (waiting.run_id, RunStatus.SUCCEEDED)
     assert len(journal.runs()) == 1
     assert runner.start(event("x", type="t.heard"), None).run_id != waiting.run_id
+
+
+def test_an_event_that_has_woken_a_run_is_answered_its_result_when_it_comes_again(make_runner, journal):
+    runner = make_runner()
+    waiting = runner.start(event("hear"), None)
+    heard = event("x", type="t.heard")
+    first, again = runner.start(heard, None), runner.start(heard, None)
+    assert (again.run_id, again.output) == (waiting.run_id, first.output)
+    assert len(journal.runs()) == 1
+
+
+def test_a_caller_who_does_not_wait_is_told_the_run_that_the_event_wakes(make_runner):
+    announced: list[str] = []
+    runner = make_runner()
+    waiting = runner.start(event("hear"), None)
+    runner.start(event("x", type="t.heard"), announced.append)
+    assert announced == [waiting.run_id]
+
+
+def test_of_several_woken_runs_the_one_to_try_again_is_answered(make_runner, monkeypatch):
+    told = [
+        RunResult(
+            run_id=name, status=RunStatus.FAILED, end_state=None, error="x", variables={}, retry_after_seconds=wait
+        )
+        for name, wait in (("one", None), ("two", 5.0), ("three", None))
+    ]
+    monkeypatch.setattr(machine_runner, "deliver", lambda *given: told)
+    assert make_runner().start(event("x", type="t.heard"), None).run_id == "two"
+
+
+def test_a_flow_that_waits_for_no_event_asks_the_journal_for_none(make_runner, journal):
+    journal.runs_of_event = None
+    text = "states: {a: {state_type: wait, seconds: 60, transition: b}, b: {state_type: end}}"
+    assert make_runner(text).start(event("x"), None).status is RunStatus.WAITING
+
+
+def test_a_decision_sent_twice_is_answered_twice(make_runner):
+    runner = make_runner()
+    waiting = runner.start(event("ask"), None)
+    first, again = (runner.decide(waiting.run_id, "yes") for _ in range(2))
+    assert (again.status, again.output) == (RunStatus.SUCCEEDED, first.output)
 
 
 def test_what_is_due_is_resumed_on_its_own_version_only(make_runner, clock):

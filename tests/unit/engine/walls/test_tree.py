@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from intellyhub_engine.walls.tree import plan, trace
+from intellyhub_engine.walls.tree import Layout, plan, trace
 
 
 @pytest.fixture
@@ -55,3 +55,18 @@ def test_what_a_readable_folder_holds_is_not_bound_again(tmp_path):
 
 def test_a_folder_that_is_both_is_hidden(tmp_path):
     assert places(tmp_path, ("code", "code/data"), ("code/data",))["code/data"] is True
+
+
+def test_what_is_hidden_and_what_lies_in_tmp_is_not_shared_by_workers():
+    shared, own = Layout(
+        (("/usr", False), ("/data", True), ("/data/python", False), ("/tmp/code", False), ("/opt", False)),
+        (("/lib", "usr/lib"), ("/data/link", "python")),
+    ).split()
+    assert shared == Layout((("/usr", False), ("/opt", False)), (("/lib", "usr/lib"),))
+    assert own == Layout((("/data", True), ("/data/python", False), ("/tmp/code", False)), (("/data/link", "python"),))
+
+
+def test_files_can_be_looked_for_elsewhere(place):
+    Path(place, "outside/folder").mkdir(parents=True)
+    Path(place, "outside/link").symlink_to("/folder")
+    assert trace("/link/file", f"{place}/outside") == ([("/link", "/folder")], "/folder/file")

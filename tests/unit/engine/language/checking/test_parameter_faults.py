@@ -136,26 +136,3 @@ def test_dollar_names_are_placeholders_in_list_form_only():
     body = "state_type: http, url: u, max_bytes: $n"
     assert codes_of(f"states: [{{name: a, {body}}}]") == []
     assert codes_of(f"states: {{a: {{{body}}}}}") == ["wrong-type"]
-
-
-def test_an_unknown_listener_is_an_error_with_a_suggestion():
-    problem = only("listener: {type: rsss}\nstates: {a: {state_type: end}}", "unknown-listener-type")
-    assert (problem.severity, problem.position, problem.suggestion) == (
-        Severity.ERROR,
-        Position(1, 1),
-        "did you mean 'rss'?",
-    )
-
-
-def test_a_listener_without_its_parameter_is_an_error():
-    assert codes_of("listener: {type: rss}\nstates: {a: {state_type: end}}") == ["missing-parameter"]
-
-
-def test_an_unknown_parameter_of_a_listener_is_a_warning():
-    text = "listener:\n  type: rss\n  url: u\n  check_intervall: 3\nstates: {a: {state_type: end}}"
-    problem = only(text, "unknown-parameter")
-    assert (problem.position, problem.suggestion) == (Position(4, 20), "did you mean 'check_interval'?")
-
-
-def test_a_listener_that_is_not_installed_is_a_warning():
-    assert only("listener: {type: a2a}\nstates: {a: {state_type: end}}", "not-installed").severity is Severity.WARNING

@@ -297,6 +297,19 @@ def test_a_flow_that_was_deleted_leaves_dead_letters(layout):
     assert "was deleted" in asyncio.run(scene())
 
 
+def test_deliveries_begin_while_a_large_batch_is_still_looked_at(layout):
+    flow = make_flow(layout)
+
+    async def scene():
+        journal = MemoryJournal()
+        async with door(layout, flow) as worker, running(layout, journal):
+            await journal.accept(flow.tenant_id, [make_event(n, extensions={"flow": "orders"}) for n in range(400)])
+            await until(lambda: worker.got)
+            return len(journal.unlooked)
+
+    assert asyncio.run(scene()) > 0
+
+
 def test_a_slow_flow_holds_up_neither_other_flows_nor_other_tenants(layout):
     slow = make_flow(layout, "slow", max_scale=2)
     quick = make_flow(layout, "quick")

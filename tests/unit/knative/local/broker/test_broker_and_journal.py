@@ -58,6 +58,34 @@ def test_runs_of_several_versions_that_wait_for_one_event_all_get_it(layout):
     assert asyncio.run(scene()) == (1, 1)
 
 
+def test_the_version_of_a_run_that_the_event_has_woken_gets_it_again(layout):
+    flow = make_flow(layout, versions=((2, "d2"), (1, "d1")))
+
+    async def scene():
+        journal = MemoryJournal()
+        journal.awakened = [(make_run(flow, "r1", version="d1"), "1")]
+        async with door(layout, flow, 2) as current, door(layout, flow, 1) as older, running(layout, journal):
+            await journal.accept(flow.tenant_id, [make_event(extensions={"flow": "orders"})])
+            await until(lambda: journal.delivered)
+            return len(current.got), len(older.got)
+
+    assert asyncio.run(scene()) == (0, 1)
+
+
+def test_an_event_whose_woken_run_is_of_a_version_that_is_gone_makes_no_other_run(layout):
+    flow = make_flow(layout, versions=((3, "d3"), (2, "d2")))
+
+    async def scene():
+        journal = MemoryJournal()
+        journal.awakened = [(make_run(flow, "r1", version="d1"), "1")]
+        async with door(layout, flow, 3) as current, door(layout, flow, 2) as older, running(layout, journal):
+            await journal.accept(flow.tenant_id, [make_event(extensions={"flow": "orders"})])
+            await until(lambda: journal.delivered)
+            return len(current.got), len(older.got)
+
+    assert asyncio.run(scene()) == (0, 0)
+
+
 def test_the_socket_of_an_older_version_is_opened_by_the_activator(layout):
     flow = make_flow(layout, versions=((2, "d2"), (1, "d1")))
 

@@ -9,6 +9,7 @@ from intellyhub_engine.journal.records import (
     RunFinished,
     RunStatus,
     RunSuspended,
+    RunWoken,
     StepFinished,
     StepStarted,
     StepStatus,
@@ -33,7 +34,7 @@ def test_a_beginning_is_a_status():
 
 def test_a_step_is_told_when_it_begins_and_when_it_ends():
     kind, began = told(StepStarted(1, "fetch", "http", 1, SECOND))
-    assert (kind, began["status"], began["started_at"]) == ("step", "running", "1970-01-01T00:00:01Z")
+    assert (kind, began["status"], began["started_at"]) == ("step", "running", "1970-01-01T00:00:01.000Z")
     event = Event(id="e", source="/s", type="t", data={"a": 1})
     step = StepFinished(
         1, "fetch", "http", 1, StepStatus.SUCCEEDED, "end", SECOND, 3 * SECOND, {"a": 1}, None, None, (event,), ("b",)
@@ -46,6 +47,10 @@ def test_a_step_is_told_when_it_begins_and_when_it_ends():
         [{"id": "e", "source": "/s", "type": "t"}],
     )
     assert set(began) == set(ended)
+
+
+def test_a_run_that_was_woken_goes_on():
+    assert told(RunWoken(2, "ask", "/s", "e")) == ("status", {"run_id": "r1", "status": "running"})
 
 
 def test_a_line_is_a_log():
@@ -65,7 +70,7 @@ def test_a_line_is_a_log():
 def test_a_waiting_run_says_for_what(entry, kind):
     name, status = told(entry, RunStatus.WAITING)
     assert (name, status["status"], status["waiting_for"]["kind"]) == ("status", "waiting", kind)
-    assert status["wake_at"] == (None if entry.until_ns is None else "1970-01-01T00:00:05Z")
+    assert status["wake_at"] == (None if entry.until_ns is None else "1970-01-01T00:00:05.000Z")
 
 
 def test_an_end_is_the_last():

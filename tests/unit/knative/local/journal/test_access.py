@@ -49,6 +49,7 @@ PLATFORM = {
     "find_run": lambda worker: worker.find_run(FLOW, "/door", "1"),
     "waiting_for": lambda worker: worker.waiting_for(EVENT, under=f"{OTHER_TENANT}/"),
     "waiting_runs": lambda worker: worker.waiting_runs(EVENT, under=f"{OTHER_TENANT}/"),
+    "woken_runs": lambda worker: worker.woken_runs(EVENT, flow=FLOW),
     "logs": lambda worker: worker.logs(FLOW),
     "orphan": lambda worker: worker.orphan(ALICE),
     "delete_flow": lambda worker: worker.delete_flow(FLOW),
@@ -143,6 +144,8 @@ def test_lists_show_the_own_flow_only(service, runs, clock, client):
     assert journal.due(clock.now_ns) == ["run-0"]
     assert journal.waiting_for(EVENT) == []
     assert journal.waiting_for(EVENT, flow=SIBLING) == []
+    assert [list(ids or ()) for ids in journal.runs_of_event(EVENT, flow=SIBLING)] == [[], [], []]
+    assert client.runs_of_event(make_event("2"), flow=SIBLING).waiting == ["run-1"]
     with pytest.raises(RunNotFound):
         journal.runs(parent_id="run-2")
     with pytest.raises(RunNotFound):

@@ -115,6 +115,13 @@ def test_a_new_article_is_stored_for_its_flow(layout, feeds):
     assert item["next_attempt_at"].endswith("Z")
 
 
+def test_a_source_that_fails_says_when_it_looks_again(layout, feeds):
+    flow = make_flow(layout, listener=rss(feeds, url=f"{feeds.url}/none.xml", check_interval=60))
+    with House(layout) as house:
+        await_that(lambda: "none.xml" in house.item(flow)["message"])
+        await_that(lambda: house.item(flow)["next_attempt_at"])
+
+
 def test_a_restart_neither_repeats_nor_skips(layout, feeds):
     make_flow(layout, listener=rss(feeds))
     outbox = Outbox()
@@ -264,7 +271,7 @@ def made_of(*sources):
     return Catalogue(sources=kinds)
 
 
-def test_a_source_that_breaks_is_begun_again_and_shows_it(layout, monkeypatch):
+def test_a_source_that_breaks_is_begun_again_and_shows_it(layout, monkeypatch, caplog):
     monkeypatch.setattr(source, "FIRST_PAUSE_SECONDS", 0.01)
     begun = []
 
@@ -280,6 +287,7 @@ def test_a_source_that_breaks_is_begun_again_and_shows_it(layout, monkeypatch):
     with House(layout, catalogue=made_of(listen)) as house:
         await_that(lambda: house.outbox.stored)
         assert house.item(flow)["restarts"] == 3
+    assert f"the made0 source of {flow.tenant_slug}/{flow.slug} broke" in caplog.text
 
 
 def test_a_source_whose_place_was_not_moved_gives_its_event_again_and_it_is_known(layout, monkeypatch):

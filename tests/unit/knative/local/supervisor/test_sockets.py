@@ -11,7 +11,7 @@ import pytest
 
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.service import listen
+from intellyhub_knative.local.service import listen, read_level
 from intellyhub_knative.local.supervisor.platform import is_private
 from intellyhub_knative.local.supervisor.sockets import PortTaken, explain, open_sockets
 
@@ -104,3 +104,15 @@ def test_a_folder_for_sockets_that_somebody_else_prepared_is_refused(layout):
 def test_a_port_that_others_reach_is_not_private(layout, host, private):
     with open_sockets(layout, [], host=host, port=0) as opened:
         assert is_private(opened["http"]) is private
+
+
+@pytest.mark.parametrize(
+    ("written", "level"), [({}, 20), ({"INTELLYHUB_LOG_LEVEL": ""}, 20), ({"INTELLYHUB_LOG_LEVEL": "DEBUG"}, 10)]
+)
+def test_the_level_of_the_log_is_read(written, level):
+    assert read_level(written) == level
+
+
+def test_a_level_that_does_not_exist_is_refused_with_those_that_do():
+    with pytest.raises(InputInvalid, match=r"INTELLYHUB_LOG_LEVEL is 'loud'; it can be debug, info, warning, error"):
+        read_level({"INTELLYHUB_LOG_LEVEL": "loud"})

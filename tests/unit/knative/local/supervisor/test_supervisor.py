@@ -16,7 +16,7 @@ from intellyhub_knative.local.supervisor.folder import hold_folder
 from intellyhub_knative.local.supervisor.logbook import Logbook
 from intellyhub_knative.local.supervisor.services import SERVICES, STOP_ORDER, Service
 from intellyhub_knative.local.supervisor.sockets import open_sockets
-from intellyhub_knative.local.supervisor.supervisor import StartFailed, Supervisor
+from intellyhub_knative.local.supervisor.supervisor import SettingsRefused, StartFailed, Supervisor
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +36,7 @@ MODULES = {
     + "here.tell('administrator', password='pw')\nhere.announce_ready()\nsignal.sigwait([signal.SIGTERM])",
     "stubborn": GOOD + "here.announce_ready()\nwhile True: signal.sigwait([signal.SIGTERM])",
     "broken": "print('ERROR the disk is on fire')\nraise SystemExit(3)",
+    "choosy": "print('ERROR SIZE is x; it must be a number')\nraise SystemExit(2)",
     "mute": GOOD + "signal.sigwait([signal.SIGTERM])",
     "brief": GOOD + "here.announce_ready()",
 }
@@ -190,6 +191,13 @@ def test_a_process_that_does_not_start_ends_the_start_with_its_last_words(folder
     with pytest.raises(StartFailed, match=r"broker does not start: it ended with exit code 3(.|\n)*on fire"):
         run(house, lambda house: house.up.wait())
     assert house.said("journal stops")
+
+
+def test_a_process_that_refuses_its_settings_is_not_tried_again(folder):
+    house = House(folder, broker="choosy")
+    with pytest.raises(SettingsRefused, match=r"broker does not start:\n  SIZE is x; it must be a number"):
+        run(house, lambda house: house.up.wait())
+    assert not house.said("started again")
 
 
 def test_a_process_that_keeps_failing_later_is_reported_and_tried_again(folder):
