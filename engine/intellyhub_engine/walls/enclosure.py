@@ -8,12 +8,12 @@ import resource
 from pathlib import Path
 
 from intellyhub_engine.frozen import dataclass
-from intellyhub_engine.walls import addresses, groups, landlock, namespaces, orders, privileges, seccomp
+from intellyhub_engine.walls import addresses, groups, kernel, landlock, namespaces, orders, privileges, seccomp
 from intellyhub_engine.walls.limits import set_limits
 from intellyhub_engine.walls.probe import Walls
-from intellyhub_engine.walls.tree import DEVICES, SCRATCH, SYSTEM, Tree, find_root, plan
+from intellyhub_engine.walls.tree import DEVICES, OUTSIDE, SCRATCH, SYSTEM, Tree, find_root, plan
 
-__all__ = ["Cell", "Ground", "enclose", "fork_enclosed"]
+__all__ = ["Cell", "Ground", "enclose", "fork_enclosed", "settle_in"]
 
 FIRST_USER = 1_900_000_000
 """Tenants' user ids begin here. Nobody else takes ids from this range: below are people, services, subordinate ids and
@@ -60,8 +60,10 @@ class Cell:
 
 
 class Prepared:
-    """What `fork_enclosed` leaves to `enclose`, in the child."""
+    """What `settle_in` leaves to `fork_enclosed`, and that to `enclose`, in the child."""
 
+    settled: bool = False
+    """The parent has what its children's walls have in common."""
     tree: Tree | None = None
     rules: landlock.Ruleset | None = None
     number: int = 0
@@ -79,6 +81,28 @@ def fork_enclosed(walls: Walls, ground: Ground) -> int:
     if walls.namespaces:
         return namespaces.fork(lambda number: prepare(walls, ground, number), users=walls.users)
     return namespaces.fork_plainly(lambda number: prepare(walls, ground, number))
+
+
+def settle_in(walls: Walls, ground: Ground) -> Walls:
+    """For a process that does nothing but `fork_enclosed` from here on: put up around it, once, what the walls of its
+    children have in common. The walls as they are to be given to `fork_enclosed` then.
+
+    As root it moves into the file system that workers see, with the machine's at `tree.OUTSIDE`, which its children
+    detach. The cells of its children may name only what lies in `ground.hidden`, or in /tmp.
+    """
+    make_ready(walls, ground)
+    if not (walls.namespaces and walls.users):
+        return walls
+    kernel.unshare(namespaces.CLONE_NEWNS)
+    namespaces.settle_mounts()
+    tree = make_tree(ground)
+    tree.move_in()
+    Prepared.tree = tree
+    if privileges.holds(privileges.CAP_SETPCAP):
+        privileges.drop_bounds()
+    privileges.forbid_new_privileges()
+    Prepared.settled = True
+    return walls._replace(cgroup={name: OUTSIDE + folder for name, folder in walls.cgroup.items()})
 
 
 def make_ready(walls: Walls, ground: Ground) -> None:
@@ -113,14 +137,16 @@ def prepare(walls: Walls, ground: Ground, number: int) -> None:
         addresses.attach(groups.name_group(walls.cgroup["address"], number))
     be_chosen_first()
     if walls.namespaces:
-        namespaces.settle()
-        Prepared.tree = Tree(find_root())
-        Prepared.tree.fill(plan(ground.readable, ground.hidden))
+        namespaces.settle(ties=Prepared.tree is None)
+        if Prepared.tree is None:
+            Prepared.tree = make_tree(ground)
+        Prepared.tree.complete(plan(ground.readable, ground.hidden))
     if walls.landlock:
         Prepared.rules = make_rules(walls, ground)
-    if privileges.holds(privileges.CAP_SETPCAP):
-        privileges.drop_bounds()
-    privileges.forbid_new_privileges()
+    if not Prepared.settled:
+        if privileges.holds(privileges.CAP_SETPCAP):
+            privileges.drop_bounds()
+        privileges.forbid_new_privileges()
     privileges.close_to_equals()
     if walls.seccomp:
         seccomp.install_first(allowed=find_allowed(walls))
@@ -133,7 +159,7 @@ def enclose(walls: Walls, ground: Ground, cell: Cell) -> None:
     Prepared.tree = Prepared.rules = None
     user = FIRST_USER + cell.user % MOST_USERS if walls.users else os.geteuid()
     if user == 0 or walls.users:
-        own(cell.workspace, user)
+        own(tree.find(cell.workspace) if tree is not None else cell.workspace, user)
     groups.limit_group(walls.cgroup, number, memory_bytes=cell.memory_bytes, processes=cell.processes)
     if tree is not None:
         furnish(tree, cell, user)
@@ -166,6 +192,13 @@ def own(workspace: Path, user: int) -> None:
             os.chown(descriptor, user, user)
 
 
+def make_tree(ground: Ground) -> Tree:
+    """The file system that all workers have in common."""
+    tree = Tree(find_root())
+    tree.fill(plan(ground.readable, ground.hidden))
+    return tree
+
+
 def furnish(tree: Tree, cell: Cell, user: int) -> None:
     """Put into the prepared file system what belongs to the cell, and make it the root."""
     tree.size_scratch(cell.temporary_bytes)
@@ -196,11 +229,12 @@ def limit(walls: Walls, cell: Cell) -> None:
 def make_rules(walls: Walls, ground: Ground) -> landlock.Ruleset:
     """What Landlock allows to every worker. Behind namespaces that is what is there; without them, what would be."""
     rules = landlock.Ruleset(walls.landlock)
-    for name in DEVICES:
-        rules.allow("/dev/" + name, landlock.DEVICE)
     if Prepared.tree is not None:
-        rules.allow(Prepared.tree.root, landlock.READ)
+        rules.allow(Prepared.tree.root or "/", landlock.READ)
+        rules.allow(Prepared.tree.root + "/dev", landlock.DEVICE)  # nothing else is there
     else:
+        for name in DEVICES:
+            rules.allow("/dev/" + name, landlock.DEVICE)
         for path in (*map(Path, SYSTEM), Path("/proc"), *ground.readable):
             if os.access(path, os.F_OK):  # not `exists`, which raises where a folder above is closed
                 rules.allow(str(path), landlock.READ)

@@ -12,7 +12,18 @@ import os
 import platform
 from typing import Any
 
-__all__ = ["call", "mount", "pivot_root", "prctl", "seal_mounts", "sethostname", "syscall", "unmount", "unshare"]
+__all__ = [
+    "call",
+    "mount",
+    "pivot_root",
+    "prctl",
+    "seal_mounts",
+    "sethostname",
+    "setns",
+    "syscall",
+    "unmount",
+    "unshare",
+]
 
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
@@ -80,6 +91,11 @@ def prctl(option: int, first: int = 0, second: int = 0) -> int:
 def unshare(flags: int) -> None:
     """unshare(2); `os.unshare` came with Python 3.12."""
     call("unshare", flags)
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """setns(2); `os.setns` came with Python 3.12."""
+    call("setns", descriptor, kind)
 
 
 def sethostname(name: str) -> None:

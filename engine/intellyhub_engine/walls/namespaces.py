@@ -29,19 +29,39 @@ TOLD = struct.Struct("ii")
 def fork(prepare: Callable[[int], None], *, users: bool) -> int:
     """As `os.fork`, but the child is process 1 of a namespace of its own, and has run `prepare` with the process id
     that its parent knows it by. A child that cannot be prepared ends, and says why on standard error. `users`: this
-    process may become any user.
-
-    A process cannot enter a process namespace, only its children can. So one process stands between, unshares, forks
-    the child and ends; the child then belongs to the nearest ancestor that asked for orphans, which is this process.
-    Raises `OSError` where the namespaces are refused.
+    process may become any user. Raises `OSError` where the namespaces are refused.
     """
+    return fork_directly(prepare) if users else fork_between(prepare)
+
+
+def fork_directly(prepare: Callable[[int], None]) -> int:
+    """For who needs no user namespace. A process cannot enter a process namespace, only its children can: so this one
+    says that its children shall, forks, and takes it back."""
+    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        kernel.unshare(CLONE_NEWPID)
+        return fork_plainly(lambda number: leave_and(prepare, number), after=lambda: kernel.setns(home, CLONE_NEWPID))
+    finally:
+        os.close(home)
+
+
+def leave_and(prepare: Callable[[int], None], number: int) -> None:
+    """Leave the other namespaces, then prepare."""
+    kernel.unshare(NAMESPACES & ~CLONE_NEWPID)
+    prepare(number)
+
+
+def fork_between(prepare: Callable[[int], None]) -> int:
+    """For everybody else. In a user namespace of its own a process cannot take anything back. So one process stands
+    between, unshares, forks the child and ends; the child then belongs to the nearest ancestor that asked for orphans,
+    which is this process."""
     kernel.prctl(PR_SET_CHILD_SUBREAPER, 1)
     parent = os.pidfd_open(os.getpid())
     told, tell = os.pipe()
     go, give = os.pipe()
     between = os.fork()
     if between == 0:
-        stand_between(tell, users)
+        stand_between(tell)
         os.close(told)
         os.close(tell)
         os.close(give)
@@ -57,11 +77,16 @@ def fork(prepare: Callable[[int], None], *, users: bool) -> int:
         os.close(give)
 
 
-def fork_plainly(prepare: Callable[[int], None]) -> int:
-    """The same without namespaces."""
+def fork_plainly(prepare: Callable[[int], None], after: Callable[[], None] = lambda: None) -> int:
+    """The same without namespaces. `after` is called in the parent, whether there is a child or not."""
     parent = os.pidfd_open(os.getpid())
     go, give = os.pipe()
-    child = os.fork()
+    child = -1
+    try:
+        child = os.fork()
+    finally:
+        if child != 0:
+            after()
     if child == 0:
         os.close(give)
         begin(go, parent, prepare)
@@ -86,10 +111,10 @@ def start_child(between: int, told: int, give: int) -> int:
     return child
 
 
-def stand_between(tell: int, users: bool) -> None:
+def stand_between(tell: int) -> None:
     """Unshare and fork; comes back in the child only."""
     try:
-        unshare(users)
+        unshare()
         child = os.fork()
         if child == 0:
             return
@@ -99,12 +124,9 @@ def stand_between(tell: int, users: bool) -> None:
     os._exit(0)
 
 
-def unshare(users: bool) -> None:
-    """Leave every namespace but the network's. Who cannot have other users leaves the user namespace as well, for one
-    in which one user exists, the one it is: that one may do the rest."""
-    if users:
-        kernel.unshare(NAMESPACES)
-        return
+def unshare() -> None:
+    """Leave every namespace but the network's, for a user namespace in which one user exists, the one it is: that one
+    may do the rest."""
     user, group = os.geteuid(), os.getegid()
     privileges.open_to_equals()  # else its files in /proc belong to root
     kernel.unshare(NAMESPACES | CLONE_NEWUSER)
@@ -128,7 +150,13 @@ def begin(go: int, parent: int, prepare: Callable[[int], None]) -> None:
         os._exit(NOT_PREPARED)
 
 
-def settle() -> None:
-    """Cut the ties that a new mount namespace still has, and give the new host a name."""
-    kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+def settle(*, ties: bool = True) -> None:
+    """Give the new host a name, and cut the `ties` that a new mount namespace still has."""
+    if ties:
+        settle_mounts()
     kernel.sethostname("flow")
+
+
+def settle_mounts() -> None:
+    """What is mounted here is mounted nowhere else from now on, and the other way round."""
+    kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)

@@ -104,6 +104,7 @@ def find_namespaces(users: bool, missing: list[str]) -> bool:
         namespaces.settle()
         tree = Tree(find_root())
         tree.fill(plan((), ()))
+        tree.complete(plan((), ()))
         tree.size_scratch(1 << 20)
         tree.enter()
 
@@ -252,11 +253,11 @@ def attempt(build: Callable[[int], None], fork: Fork, clean: Callable[[int], Non
 
     try:
         child = fork(prepare)
-        os.waitpid(child, 0)
+        _, status = os.waitpid(child, 0)
         clean(child)
         os.close(tell)
         tell = -1
-        return os.read(told, 4096).decode()
+        return os.read(told, 4096).decode() or ("" if status == 0 else "a process for it ended at once")
     except OSError as fault:
         return str(fault.strerror or fault)
     finally:

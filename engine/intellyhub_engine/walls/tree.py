@@ -60,6 +60,11 @@ ROOTS = ("/sys/kernel", "/sys", "/media", "/srv", "/mnt", "/boot")
 """Where the new file system stands until it becomes the root: the first folder that exists. Nobody misses it."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the same
 SCRATCH = "/tmp"  # noqa: S108 - the worker's own, in memory
+OWN = "/run"
+"""In memory too: files that differ from worker to worker, which it cannot write."""
+OWN_FILES = {"/etc/passwd": "passwd", "/etc/group": "group"}
+OUTSIDE = "/.outside"
+"""Where a parent that lives in the tree keeps the machine's file system, and its children detach it."""
 MOST_LINKS = 40
 """As many as the kernel follows in one path."""
 
@@ -76,6 +81,16 @@ class Layout(NamedTuple):
     """Files and folders under their real names, those above first; True is one of which nothing is to be seen."""
     links: tuple[tuple[str, str], ...]
     """The symbolic links that lead there, with their texts."""
+
+    def split(self) -> tuple[Layout, Layout]:
+        """What workers can share, and what each has for itself: /tmp, what is hidden, and what lies below."""
+        apart = {SCRATCH, *(path for path, masked in self.places if masked)}
+        shared = Layout(
+            tuple(place for place in self.places if apart.isdisjoint(ancestors(place[0]))),
+            tuple(link for link in self.links if apart.isdisjoint(ancestors(link[0]))),
+        )
+        places = tuple(place for place in self.places if place not in shared.places)
+        return shared, Layout(places, tuple(link for link in self.links if link not in shared.links))
 
 
 def find_root() -> str:
@@ -99,45 +114,77 @@ def plan(readable: tuple[Path, ...], hidden: tuple[Path, ...]) -> Layout:
 
 
 class Tree:
-    """A file system under construction, mounted at `root`, which is a folder that nobody misses meanwhile."""
+    """A file system under construction, mounted at `root`, which is a folder that nobody misses meanwhile. What it is
+    made of is found at `outside`."""
 
     def __init__(self, root: str) -> None:
         self.root = root
+        self.outside = ""
         self.masks: list[str] = []
         self.cover(root)
 
     def fill(self, layout: Layout) -> None:
-        """Put in the devices, /proc, and what `plan` found. Must run in the process namespace that /proc is to show."""
-        self.add_scratch()
-        for real, masked in layout.places:
+        """Put in what all workers see alike, and places for the rest."""
+        shared, own = layout.split()
+        for real, _ in shared.places:
+            self.bind(real)
+        self.link(shared.links)
+        for path, name in OWN_FILES.items():
+            make_folder(os.path.dirname(self.root + path))
+            os.symlink(f"{OWN}/{name}", self.root + path)
+        for real, _ in own.places:
+            if SCRATCH not in ancestors(real) and not os.path.lexists(self.root + real):
+                make_folder(self.root + real)
+        for path in (SCRATCH, OWN, OUTSIDE, "/proc"):
+            make_folder(self.root + path)
+        kernel.seal_mounts(self.root, add=READ_ONLY, below=True)
+        kernel.seal_mounts(self.root, remove=kernel.MOUNT_ATTR_RDONLY)
+        self.add_devices()
+
+    def move_in(self) -> None:
+        """Make it the root of this process and of its children to come, for which the old one stays in reach."""
+        self.seal()
+        kernel.pivot_root(self.root, self.root + OUTSIDE)
+        os.chdir("/")
+        kernel.mount(OUTSIDE + "/proc", "/proc", None, kernel.MS_BIND)
+        self.root, self.outside = "", OUTSIDE
+
+    def complete(self, layout: Layout) -> None:
+        """Put in what each worker has for itself: /proc of its process namespace, in which this must run, folders in
+        memory, and what of the layout lies in hidden places."""
+        _, own = layout.split()
+        self.mount_memory(self.root + SCRATCH, "mode=1777,size=1m")
+        kernel.mount(self.root + SCRATCH, self.root + SHARED_MEMORY, None, kernel.MS_BIND)
+        self.cover(self.root + OWN)
+        for real, masked in own.places:
             if masked:
                 self.cover(self.root + real)
             else:
-                self.bind(real)
-        self.link(layout.links)
-        kernel.seal_mounts(self.root, add=READ_ONLY, below=True)
-        for mask in (*self.masks, self.root + SCRATCH):
-            kernel.seal_mounts(mask, remove=kernel.MOUNT_ATTR_RDONLY)
-        self.add_devices()
+                kernel.seal_mounts(self.bind(real), add=READ_ONLY, below=True)
+        self.link(own.links)
         self.add_processes()
 
     def bind(self, real: str) -> str:
         """Bind a file or folder under its own name; where it lies now."""
         target = self.root + real
         if not os.path.lexists(target):
-            if os.path.isdir(real):
+            if os.path.isdir(self.outside + real):
                 make_folder(target)
             else:
                 make_folder(os.path.dirname(target))
                 os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
-        kernel.mount(real, target, None, kernel.MS_BIND | kernel.MS_REC)
+        kernel.mount(self.outside + real, target, None, kernel.MS_BIND | kernel.MS_REC)
         return target
 
     def cover(self, target: str, options: str = "mode=755,size=1m") -> None:
         """Lay an empty file system in memory over a folder."""
         make_folder(target)
-        kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
+        self.mount_memory(target, options)
         self.masks.append(target)
+
+    def mount_memory(self, target: str, options: str) -> None:
+        """Mount a file system in memory."""
+        kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
 
     def link(self, links: Iterable[tuple[str, str]]) -> None:
         """Make the symbolic links that lead to what was bound, where they are not part of it."""
@@ -154,18 +201,13 @@ class Tree:
             kernel.seal_mounts(self.bind("/dev/" + name), add=kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NOEXEC)
         for name, text in DEVICE_LINKS.items():
             os.symlink(text, f"{self.root}/dev/{name}")
-        kernel.mount(self.root + SCRATCH, self.root + SHARED_MEMORY, None, kernel.MS_BIND)
 
     def add_processes(self) -> None:
         """/proc of this process's namespace, read-only; it shows a process only those that it might trace."""
-        make_folder(self.root + "/proc")
+        if self.outside:
+            kernel.unmount("/proc", kernel.MNT_DETACH)
         flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
         kernel.mount("proc", self.root + "/proc", "proc", flags, "hidepid=ptraceable")
-
-    def add_scratch(self) -> None:
-        """A /tmp in memory; before the places, as some may lie in it."""
-        make_folder(self.root + SCRATCH)
-        kernel.mount("tmpfs", self.root + SCRATCH, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=1777,size=1m")
 
     def size_scratch(self, size_bytes: int) -> None:
         """Say how much /tmp may hold. It is /dev/shm as well, so that both together have one size."""
@@ -175,31 +217,45 @@ class Tree:
 
     def add(self, path: Path, *, writable: bool = False) -> None:
         """Bind one more file or folder. Raises `OSError` where it does not exist."""
-        links, real = trace(str(path))
+        links, real = trace(str(path), self.outside)
         attributes = kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV
         target = self.bind(real)
         kernel.seal_mounts(target, add=attributes | (0 if writable else kernel.MOUNT_ATTR_RDONLY), below=not writable)
         self.link(links)
 
+    def find(self, path: Path) -> Path:
+        """Where a file or folder of the machine is reached now."""
+        return Path(self.outside + trace(str(path), self.outside)[1]) if self.outside else path
+
     def write(self, path: str, text: str) -> None:
-        """Put in a small file."""
-        descriptor = os.open(self.root + path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        """Put in one of the small files that differ from worker to worker."""
+        place = f"{self.root}{OWN}/{OWN_FILES[path]}"
+        descriptor = os.open(place, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         os.write(descriptor, text.encode())
         os.close(descriptor)
 
     def enter(self) -> None:
         """Make it the root of this process's namespace, unwritable but for what was added as writable; the old root is
         out of reach from then on."""
-        for mask in self.masks:
-            kernel.seal_mounts(mask, add=kernel.MOUNT_ATTR_RDONLY)
-        os.chdir(self.root)
-        kernel.pivot_root(".", ".")
-        kernel.unmount(".", kernel.MNT_DETACH)
+        self.seal()
+        if self.outside:
+            kernel.unmount(self.outside, kernel.MNT_DETACH)
+        else:
+            os.chdir(self.root)
+            kernel.pivot_root(".", ".")
+            kernel.unmount(".", kernel.MNT_DETACH)
         os.chdir("/")
 
+    def seal(self) -> None:
+        """Nothing can be made any more in the folders that lie in memory."""
+        for mask in self.masks:
+            kernel.seal_mounts(mask, add=kernel.MOUNT_ATTR_RDONLY)
+        self.masks.clear()
 
-def trace(path: str) -> tuple[list[tuple[str, str]], str]:
-    """The symbolic links on the way of an absolute path, each with its text, and where the way ends."""
+
+def trace(path: str, outside: str = "") -> tuple[list[tuple[str, str]], str]:
+    """The symbolic links on the way of an absolute path, each with its text, and where the way ends. Files are looked
+    for in the folder `outside`."""
     links: list[tuple[str, str]] = []
     rest = split(path)
     done = ""
@@ -210,7 +266,7 @@ def trace(path: str) -> tuple[list[tuple[str, str]], str]:
             continue
         step = f"{done}/{part}"
         try:
-            text = os.readlink(step)
+            text = os.readlink(outside + step)
         except OSError:  # no link
             done = step
             continue

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from intellyhub_knative.local.activator.reserve import MOST as MOST_SPARES
 from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.layout import Layout
 from tests.benchmarks.bench import Bench
@@ -48,7 +49,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 def make_wake_row(bench: Bench, what: str, text: str, limit: float, *, spare: bool) -> Row:
     """One kind of cold start."""
     prepare = woken_from_spare if spare else woken_from_fork
-    method = "a spare child waits" if spare else "another flow took the spare in the moment before"
+    method = "a spare child waits" if spare else "other flows took the spares in the moment before"
     return make_row(
         bench,
         f"local {what}",
@@ -72,13 +73,15 @@ def woken_from_spare(house: Platform, text: str) -> Measure:
 
 
 def woken_from_fork(house: Platform, text: str) -> Measure:
-    first, second = (house.flow(name, text, idle_seconds=IDLE_SECONDS) for name in ("first", "second"))
-    house.await_socket(second)
+    *others, last = (house.flow(f"fork{n}", text, idle_seconds=IDLE_SECONDS) for n in range(MOST_SPARES + 1))
+    for flow in (*others, last):
+        house.await_socket(flow)
 
     def sample() -> float:
         await_rest(house)
-        ask_timed(house, first)
-        return ask_timed(house, second)
+        while house.activator.get("/workers")["spares"]:
+            ask_timed(house, next(flow for flow in others if flow.flow_id not in awake(house)))
+        return ask_timed(house, last)
 
     return sample
 
@@ -199,6 +202,11 @@ def running_platform(scratch: Path) -> Iterator[Platform]:
     with house.journal, house.activator:
         yield house
         house.activator.stop()
+
+
+def awake(house: Platform) -> set[str]:
+    """The flows that have a worker."""
+    return {worker["flow_id"] for worker in house.workers()}
 
 
 def await_rest(house: Platform) -> None:

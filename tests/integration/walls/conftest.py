@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.walls.prison import Prison
 
-KINDS = ("root", "user", "rootless", "container")
+KINDS = ("root", "settled", "user", "rootless", "container")
 IS_ROOT = sys.platform == "linux" and os.geteuid() == 0
 collect_ignore_glob = [] if sys.platform == "linux" else ["test_*"]  # walls are built from what Linux offers
 
@@ -20,7 +20,7 @@ def allows_namespaces():
 
 @pytest.fixture(scope="module", params=KINDS)
 def prison(request):
-    if request.param == "root" and not IS_ROOT:
+    if request.param in ("root", "settled") and not IS_ROOT:
         pytest.skip("needs root")
     if request.param in ("user", "rootless") and not allows_namespaces():
         pytest.skip("this machine refuses namespaces to ordinary users")

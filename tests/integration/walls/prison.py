@@ -45,8 +45,8 @@ class Outcome(NamedTuple):
 
 
 class Prison:
-    """A platform with one worker: as `root`, as an ordinary `user`, as root of a user namespace of one user
-    (`rootless`), or in a `container` that refuses namespaces."""
+    """A platform with one worker: as `root`, as root that has `settled` in what workers see, as an ordinary
+    `user`, as root of a user namespace of one user (`rootless`), or in a `container` that refuses namespaces."""
 
     def __init__(self, kind: str, **cell: int) -> None:
         self.kind = kind
@@ -97,11 +97,11 @@ def main(kind: str, limits: dict[str, int]) -> None:
     """Be the platform."""
     sys.path.insert(0, str(Path(__file__).parents[3] / "engine"))
     from intellyhub_engine.walls import groups, privileges, probe, seccomp
-    from intellyhub_engine.walls.enclosure import Cell, Ground, enclose, fork_enclosed
+    from intellyhub_engine.walls.enclosure import Cell, Ground, enclose, fork_enclosed, settle_in
 
     shown = os.dup(1)
     os.dup2(2, 1)
-    if kind != "root" and os.geteuid() == 0:
+    if kind not in ("root", "settled") and os.geteuid() == 0:
         for name in EARLY:
             __import__(name)  # afterwards the installation may be out of reach
         os.setgroups([])
@@ -129,11 +129,12 @@ def main(kind: str, limits: dict[str, int]) -> None:
         user=7, workspace=base / "data" / MINE, readable=(base / "data/flows", base / "data/run/journal.sock"), **limits
     )
     ready, tell = os.pipe()
-    worker = fork_enclosed(walls, ground)
+    theirs = settle_in(walls, ground) if kind == "settled" else walls
+    worker = fork_enclosed(theirs, ground)
     if worker == 0:
         for each in sockets:
             each.close()
-        enclose(walls, ground, cell)
+        enclose(theirs, ground, cell)
         os.write(tell, b"1")
         work(shown)
     os.close(tell)
@@ -148,7 +149,7 @@ def main(kind: str, limits: dict[str, int]) -> None:
             abstract=sockets[-1].getsockname()[1:].decode(),
         )
     _, status = os.waitpid(worker, 0)
-    groups.remove_group(walls.cgroup, worker)
+    groups.remove_group(theirs.cgroup, worker)
     os.kill(sibling, signal.SIGKILL)
     sys.exit(os.waitstatus_to_exitcode(status))
 

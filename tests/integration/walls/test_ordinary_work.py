@@ -114,6 +114,6 @@ def test_ordinary_programs_work(prison, program, command, output):
 
 
 def test_the_packages_of_the_installation_can_be_imported(prison):
-    if prison.kind != "root" and os.geteuid() == 0:
+    if prison.kind not in ("root", "settled") and os.geteuid() == 0:
         pytest.skip("the installation belongs to root here")
     assert prison.shell("$PYTHON -c 'import orjson, jinja2; print(1)'").output == "1\n"

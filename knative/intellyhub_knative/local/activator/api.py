@@ -26,6 +26,7 @@ def make_app(activator: Activator) -> web.Application:
                 "items": items,
                 "walls": make_facts(activator.walls),
                 "spare": bool(activator.staff.spares),
+                "spares": len(activator.staff.spares),
                 "failing": activator.failing(),
             }
         )

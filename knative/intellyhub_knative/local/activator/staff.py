@@ -17,6 +17,7 @@ from intellyhub_knative.local.activator import channel
 from intellyhub_knative.local.activator.door import Door
 from intellyhub_knative.local.activator.hanging import judge_hung
 from intellyhub_knative.local.activator.parent import Spare, WarmParent
+from intellyhub_knative.local.activator.reserve import Reserve
 from intellyhub_knative.local.activator.tallies import Tallies
 from intellyhub_knative.local.activator.workers import Worker
 
@@ -24,7 +25,7 @@ __all__ = ["Staff"]
 
 LOG = logging.getLogger(__name__)
 SPARE_SECONDS = 0.02
-"""After a spare was used: the next one is made a little later, when the worker that it became has answered."""
+"""After the last start: spares are made a little later, when the worker has answered and nobody else is woken."""
 LONGEST_SPARE_SECONDS = 5.0
 """Between two spares, where they die unused."""
 POLL_SECONDS = 0.01
@@ -62,6 +63,8 @@ class Staff:
         self._boot = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._started = 0
         self._spare_seconds = SPARE_SECONDS
+        self._reserve = Reserve()
+        self._refill: asyncio.TimerHandle | None = None
         self._closing = False
 
     def open(self) -> None:
@@ -85,9 +88,10 @@ class Staff:
         door.workers[worker.owner] = worker
         door.started = time.monotonic()
         self._tallies.started += 1
+        self._reserve.note(door.started)
+        self._refill_in(SPARE_SECONDS)
         while self.spares:
-            if self._assign(door, worker, self.spares.pop()):
-                self._loop.call_later(SPARE_SECONDS, self._keep_spare)
+            if self._assign(door, worker, self.spares.pop(0)):  # the oldest has rehearsed
                 return
         self._unborn.append((door, worker))
         if self.parent.asked < len(self._unborn):
@@ -115,6 +119,8 @@ class Staff:
     async def close(self, patience_seconds: float) -> None:
         """Let everyone finish what they have in hand; who has not by then is killed, and its runs go on later."""
         self._closing = True
+        if self._refill is not None:
+            self._refill.cancel()
         self._unborn.clear()
         for _, worker in self._workers.values():
             worker.stop()
@@ -132,9 +138,24 @@ class Staff:
         while self._workers and time.monotonic() < deadline:  # noqa: ASYNC110 - it is over in milliseconds, once
             await asyncio.sleep(POLL_SECONDS)
 
+    def _refill_in(self, seconds: float) -> None:
+        """See to the spares then, and not before."""
+        if self._refill is not None:
+            self._refill.cancel()
+        self._refill = self._loop.call_later(seconds, self._keep_spare)
+
     def _keep_spare(self) -> None:
-        if not self._closing and len(self.spares) + self.parent.asked < len(self._unborn) + 1:
+        """Have as many spares as are wanted: ask for one, and for the next when it is there."""
+        self._refill = None
+        if self._closing or self._unborn:
+            return
+        wanted = self._reserve.wanted(time.monotonic())
+        if len(self.spares) + self.parent.asked < wanted:
             self.parent.ask(spare=True)
+        for _ in range(len(self.spares) - wanted):
+            self.spares.pop().close()  # it sees that, and ends
+        if wanted > 1:
+            self._refill_in(LONGEST_SPARE_SECONDS)
 
     def _take_child(self, child: Spare) -> None:
         """A child has been forked: for whoever waits for one, else to be kept."""
@@ -143,13 +164,14 @@ class Staff:
             return
         if not self._unborn:
             self.spares.append(child)
+            self._refill_in(SPARE_SECONDS)
             return
         door, worker = self._unborn.pop(0)
         if not self._assign(door, worker, child):
             self._unborn.insert(0, (door, worker))
             self.parent.ask(spare=False)
         elif not self._unborn:
-            self._loop.call_later(SPARE_SECONDS, self._keep_spare)
+            self._refill_in(SPARE_SECONDS)
 
     def _assign(self, door: Door, worker: Worker, child: Spare) -> bool:
         """Make a child a worker; False when the child has died meanwhile."""
@@ -190,7 +212,7 @@ class Staff:
             self.spares.remove(spare)
             spare.close()
             LOG.error("a spare worker %s before it was needed", describe_exit(os.waitstatus_to_exitcode(status)))
-            self._loop.call_later(self._spare_seconds, self._keep_spare)
+            self._refill_in(self._spare_seconds)
             self._spare_seconds = min(self._spare_seconds * 2, LONGEST_SPARE_SECONDS)
 
     def _end_worker(self, door: Door, worker: Worker, code: int) -> None:

@@ -17,6 +17,7 @@ from intellyhub_engine.blocks.forking import fork_host
 from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.errors import EngineError
 from intellyhub_engine.events import Event
+from intellyhub_engine.language.model import Durability
 from intellyhub_engine.language.program import Program
 from intellyhub_engine.machine.host import Host
 from intellyhub_engine.machine.masking import sounds_secret
@@ -99,7 +100,8 @@ def work(end: socket.socket, walls: Walls, ground: Ground, early: Early, message
     # The host of blocks is a copy of this process: it is forked before there is a secret in it.
     blocks = Blocks(host=fork_host() if starts_processes(program) else None)
     secret = unpack_private(private)
-    journal = open_journal(Path(assignment.journal), secret.journal_token)
+    soon = program.durability is not Durability.NONE
+    journal = open_journal(Path(assignment.journal), secret.journal_token, soon=soon)
     return serve(end, listener, page, assignment, secret, program, blocks, journal, early)
 
 
@@ -280,12 +282,15 @@ def make_emit(assignment: Assignment, journal: Any) -> Callable[[Event], None]:
     return emit
 
 
-def open_journal(path: Path, token: str) -> Any:
-    """The journal service; where the path is a file's, the journal in it."""
+def open_journal(path: Path, token: str, *, soon: bool) -> Any:
+    """The journal service; where the path is a file's, the journal in it. `soon`: it will be asked in a moment."""
     if path.suffix == ".sock":
         from intellyhub_engine.journal.remote import RemoteJournal
 
-        return RemoteJournal(path, token)
+        journal = RemoteJournal(path, token)
+        if soon:
+            journal.knock()
+        return journal
     from intellyhub_engine.journal.sqlite import SqliteJournal
 
     return SqliteJournal(path)

@@ -21,7 +21,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any, NoReturn  # noqa: E402
 
 from intellyhub_engine.blocks.walls import adopt_orphans, hide_from_equals  # noqa: E402
-from intellyhub_engine.walls.enclosure import Ground, fork_enclosed  # noqa: E402
+from intellyhub_engine.walls.enclosure import Ground, fork_enclosed, settle_in  # noqa: E402
 from intellyhub_engine.walls.groups import remove_group  # noqa: E402
 from intellyhub_engine.walls.probe import Walls  # noqa: E402
 from intellyhub_knative.local.activator import channel  # noqa: E402
@@ -144,7 +144,8 @@ def main(descriptor: int) -> None:
     gc.collect()
     gc.freeze()
     ground = {name: tuple(map(Path, paths)) for name, paths in facts["ground"].items()}
-    Zygote(control, make_walls(facts["walls"]), Ground(**ground), rehearsal).serve()
+    walls = settle_in(make_walls(facts["walls"]), Ground(**ground))
+    Zygote(control, walls, Ground(**ground), rehearsal).serve()
 
 
 if __name__ == "__main__":
