@@ -20,6 +20,7 @@ MODULES = (
     "intellyhub_engine.blocks.python",
     "intellyhub_engine.catalogue.control",
     "intellyhub_engine.journal.memory",
+    "intellyhub_engine.journal.remote",
     "intellyhub_engine.language.compile",
     "intellyhub_engine.language.load",
     "intellyhub_engine.language.texts.python_blocks",

@@ -39,3 +39,7 @@ def test_the_heap_is_small(told):
 
 def test_heavy_modules_stay_out(told):
     assert not {"aiohttp", "asyncio", "cryptography", "sqlite3", "uvloop"} & set(told["modules"])
+
+
+def test_the_way_to_the_journal_is_there_though_a_rehearsal_does_not_take_it(told):
+    assert "intellyhub_engine.journal.remote" in told["modules"]
