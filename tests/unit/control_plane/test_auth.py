@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from intellyhub_control_plane.models.attempts import FAILURES_OF_ACCOUNT_AND_ADDRESS, FAILURES_OF_ADDRESS
-from intellyhub_control_plane.models.people import User
+from intellyhub_control_plane.models.people import Membership, User
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.shapes.shape import Request, Shape
 from intellyhub_control_plane.web.wording import PATTERNS
@@ -107,8 +107,6 @@ def test_a_login_that_succeeds_forgives_the_failures_before_it(house):
 def test_who_belongs_to_two_organisations_chooses_one(house):
     owner, member = house.person(), house.person()
     with house.database.transaction() as session:
-        from intellyhub_control_plane.models.people import Membership
-
         session.add(Membership(tenant_id=owner.tenant_id, user_id=member.user_id, role=Role.VIEWER))
     chosen = log_in(house, member.email, tenant=owner.tenant_slug).json["user"]
     assert (chosen["tenant"]["id"], chosen["tenant"]["role"]) == (owner.tenant_id, "viewer")
@@ -173,6 +171,40 @@ def test_a_disabled_account_is_out_at_once(house):
         session.get_one(User, person.user_id).disabled = True
     assert house.call(person, "GET", "/api/auth/me").status_code == 401
     assert log_in(house, person.email).status_code == 401
+
+
+def test_who_was_put_out_writes_no_more_at_once_and_reads_no_more_after_a_second(house):
+    person, other = house.person(), house.person()
+    assert house.call(person, "GET", "/api/flows").status_code == 200
+    with house.database.transaction() as session:
+        session.get_one(User, person.user_id).disabled = True
+    assert house.call(person, "POST", "/api/variables", {"key": "a", "value": 1}).status_code == 401
+    assert house.platform.members.seconds == 1
+    house.platform.members.forget()
+    assert house.call(person, "GET", "/api/flows").status_code == 401
+    assert house.call(other, "GET", "/api/flows").status_code == 200
+
+
+def test_who_is_remembered_is_remembered_for_one_organisation_only(house):
+    owner, member = house.person(), house.person()
+    with house.database.transaction() as session:
+        session.add(Membership(tenant_id=owner.tenant_id, user_id=member.user_id, role=Role.VIEWER))
+    guest = member._replace(token=forge(house, member, tenant=owner.tenant_id))
+    for _ in range(2):
+        for person, tenant_id, role in ((member, member.tenant_id, "owner"), (guest, owner.tenant_id, "viewer")):
+            tenant = house.call(person, "GET", "/api/auth/me").json["tenant"]
+            assert (tenant["id"], tenant["role"]) == (tenant_id, role)
+    assert house.call(guest, "GET", "/api/secrets").status_code == 403
+    assert house.call(member, "GET", "/api/secrets").status_code == 200
+
+
+def test_an_access_token_that_was_good_ends_when_its_time_is_over(house, monkeypatch):
+    person = house.person()
+    soon = person._replace(token=forge(house, person, exp=time.time() + 60))
+    assert house.call(soon, "GET", "/api/auth/me").status_code == 200
+    later = time.time() + 61
+    monkeypatch.setattr("intellyhub_control_plane.web.sessions.time.time", lambda: later)
+    assert house.call(soon, "GET", "/api/auth/me").status_code == 401
 
 
 def test_faults_of_a_request_are_named_all_at_once_and_repeat_no_value(house):

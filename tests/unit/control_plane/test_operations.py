@@ -65,6 +65,7 @@ def test_a_source_says_how_it_is_and_never_dies_silently(house, ada):
     flow = house.flow(ada, SCHEDULE, "Tick")
     silent = house.call(ada, "GET", "/api/flows/tick").json
     assert (silent["state"], silent["source"]["connected"]) == ("error", False)
+    house.platform.live.pages.forget()  # a second later
     source = {"tenant_id": ada.tenant_id, "flow_id": flow["id"], "connected": True, "message": "waits", "events": 3}
     with FlowWorker(house, None, None, path=house.layout.socket("sources")) as sources:
         sources.answers.append((200, {"items": [source]}))

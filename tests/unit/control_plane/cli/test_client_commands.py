@@ -304,7 +304,7 @@ def test_a_watched_flow_is_published_at_every_change_and_a_fault_waits_for_the_n
             replace(flow_file, tmp_path)
             assert process.stdout.readline().startswith("hello\t4")
             process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 130
+            assert process.wait(30) == 130
         finally:
             process.kill()
 

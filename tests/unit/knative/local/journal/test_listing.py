@@ -95,3 +95,8 @@ def test_log_lines_come_newest_first_with_their_state(client, runs):
     assert client.logs(FLOW, limit=2) == lines[:2]
     assert client.logs(FLOW, limit=2, before=lines[1].index) == lines[2:]
     assert [line.message for line in client.logs(under=f"{TENANT}/", limit=3)] == ["fourth", "third", "other flow"]
+
+
+def test_the_newest_run_of_each_flow_is_told_in_one_answer(client, runs):
+    assert ids(client.latest([SIBLING, f"{TENANT}/never-ran", FLOW])) == ["run-4", "run-3"]
+    assert client.latest([]) == []

@@ -14,14 +14,17 @@ from intellyhub_knative.local.supervisor.folder import FolderInUse, hold_folder
 
 ADDRESS = "http://127.0.0.1:5000"
 HOLDER = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 from intellyhub_knative.local.supervisor.folder import hold_folder
 with hold_folder(Path(sys.argv[1]), address="http://127.0.0.1:1") as hold:
     if len(sys.argv) > 2:  # leave a child that has the lock, and be gone
+        parent = os.getpid()
         if os.fork():
             os._exit(0)
         os.close(hold.lock)
+        while os.getppid() == parent:  # its descriptors are closed before its children get another parent
+            time.sleep(0.01)
         os.write(1, b"held\\n")
         sys.stdin.read()
         os._exit(0)
