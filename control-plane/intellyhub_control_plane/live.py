@@ -38,7 +38,7 @@ class Live:
 
     layout: Layout
     journal: JournalClient
-    pages: Recent[Mapping[str, Any]] = field(default_factory=lambda: Recent(FRESH_SECONDS))
+    pages: Recent[Mapping[str, Any] | Unreachable] = field(default_factory=lambda: Recent(FRESH_SECONDS))
     newest: Recent[Mapping[str, RunSummary]] = field(default_factory=lambda: Recent(FRESH_SECONDS))
     waits: Recent[RunSuspended | None] = field(default_factory=lambda: Recent(WAIT_SECONDS))
 
@@ -85,21 +85,18 @@ class Live:
         """The newest run of each flow that has one, by flow id. Raises `JournalError`."""
 
         def look() -> Mapping[str, RunSummary]:
-            found = {}
-            for flow_id in flow_ids:
-                for run in self.journal.runs(flow=f"{tenant_id}/{flow_id}", limit=1):
-                    found[flow_id] = run
-            return found
+            newest = self.journal.latest([f"{tenant_id}/{flow_id}" for flow_id in flow_ids])
+            return {run.flow.removeprefix(f"{tenant_id}/"): run for run in newest}
 
         return self.newest.get(f"{tenant_id} {' '.join(flow_ids)}", look)
 
     def known(self, tenant_id: str, flow_ids: Sequence[str]) -> Known:
         """All of it; what cannot be reached is empty."""
         try:
-            workers: Sequence[Mapping[str, Any]] = self.workers(tenant_id)
+            workers = states_of(self.workers(tenant_id))
             failing = self.failing(flow_ids)
         except Unreachable:
-            workers, failing = (), {}
+            workers, failing = {}, {}
         try:
             sources: Mapping[str, Mapping[str, Any]] | None = self.sources(tenant_id)
         except Unreachable:
@@ -114,14 +111,20 @@ class Live:
         )
 
     def _items(self, part: str, target: str, key: str = "items") -> Sequence[Mapping[str, Any]]:
-        def look() -> Mapping[str, Any]:
-            answer = ask(part, self.layout.socket(part), "GET", target, timeout_seconds=ASK_SECONDS)
+        def look() -> Mapping[str, Any] | Unreachable:
+            try:
+                answer = ask(part, self.layout.socket(part), "GET", target, timeout_seconds=ASK_SECONDS)
+            except Unreachable as fault:
+                return fault  # kept too: not every request is to wait for one that does not answer
             document = answer.document
             if answer.status != 200 or not isinstance(document, dict):
-                raise Unreachable(part, f"it answered {answer.status}")
+                return Unreachable(part, f"it answered {answer.status}")
             return document
 
-        items = self.pages.get(part, look).get(key, [])
+        page = self.pages.get(part, look)
+        if isinstance(page, Unreachable):
+            raise Unreachable(page.part, page.reason)
+        items = page.get(key, [])
         return items if isinstance(items, list) else []
 
 
@@ -130,11 +133,20 @@ def of_tenant(items: Sequence[Mapping[str, Any]], tenant_id: str) -> Mapping[str
     return {str(item["flow_id"]): item for item in items if item.get("tenant_id") == tenant_id}
 
 
+def states_of(workers: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[str]]:
+    """What the workers of each flow are doing, by flow id."""
+    states: dict[str, list[str]] = {}
+    for worker in workers:
+        states.setdefault(str(worker["flow_id"]), []).append(str(worker.get("state")))
+    return states
+
+
 @dataclass(frozen=True, kw_only=True)
 class Known:
     """What could be learned of a tenant's flows."""
 
-    workers: Sequence[Mapping[str, Any]] = ()
+    workers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What each worker that is awake is doing, by flow id."""
     failing: Mapping[str, str] = field(default_factory=dict)
     """Why workers cannot start, by flow id."""
     sources: Mapping[str, Mapping[str, Any]] | None = field(default_factory=dict)
@@ -145,8 +157,8 @@ class Known:
 
     def workers_of(self, flow_id: str) -> int:
         """How many of a flow's workers are awake."""
-        return sum(1 for worker in self.workers if worker.get("flow_id") == flow_id)
+        return len(self.workers.get(flow_id, ()))
 
     def is_busy(self, flow_id: str) -> bool:
         """Whether one of a flow's workers is at work."""
-        return any(worker.get("flow_id") == flow_id and worker.get("state") == "busy" for worker in self.workers)
+        return "busy" in self.workers.get(flow_id, ())

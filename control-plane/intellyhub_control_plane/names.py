@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
@@ -12,6 +13,15 @@ from intellyhub_control_plane.present.runs import Names
 from intellyhub_control_plane.shapes.runs import RunFlow
 
 __all__ = ["flow_id_of", "names_of", "run_flows"]
+
+FLOWS = select(Flow.id, Flow.slug, Flow.name).where(
+    Flow.tenant_id == bindparam("tenant_id"), Flow.id.in_(bindparam("flow_ids", expanding=True))
+)
+NUMBERS = select(FlowVersion.flow_id, FlowVersion.digest, FlowVersion.number).where(
+    FlowVersion.tenant_id == bindparam("tenant_id"),
+    FlowVersion.flow_id.in_(bindparam("flow_ids", expanding=True)),
+    FlowVersion.digest.in_(bindparam("digests", expanding=True)),
+)
 
 
 def flow_id_of(journal_name: str) -> str:
@@ -22,26 +32,20 @@ def flow_id_of(journal_name: str) -> str:
 def run_flows(session: Session, tenant: Tenant, flow_ids: Iterable[str]) -> dict[str, RunFlow]:
     """The tenant's flows by id; one that was deleted meanwhile has no slug."""
     wanted = set(flow_ids)
-    found = {flow.id: flow for flow in session.scalars(Flow.of(tenant).where(Flow.id.in_(wanted)))} if wanted else {}
-    return {
-        flow_id: RunFlow(id=flow_id, slug=flow.slug, name=flow.name)
-        if (flow := found.get(flow_id))
-        else RunFlow(id=flow_id, slug=None, name=None)
-        for flow_id in wanted
-    }
+    rows = session.execute(FLOWS, {"tenant_id": tenant.id, "flow_ids": list(wanted)}) if wanted else ()
+    found = {flow_id: RunFlow(id=flow_id, slug=slug, name=name) for flow_id, slug, name in rows}
+    return {flow_id: found.get(flow_id) or RunFlow(id=flow_id, slug=None, name=None) for flow_id in wanted}
 
 
 def names_of(session: Session, tenant: Tenant, runs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Names]:
     """Names for runs, each given as (the journal's name of its flow, its version's digest)."""
-    wanted = set(runs)
-    flows = run_flows(session, tenant, (flow_id_of(name) for name, _ in wanted))
-    digests = {digest for _, digest in wanted}
-    numbers: dict[tuple[str, str], int] = {}
-    if digests:
-        of_digests = FlowVersion.of(tenant).where(FlowVersion.digest.in_(digests))
-        columns = of_digests.with_only_columns(FlowVersion.flow_id, FlowVersion.digest, FlowVersion.number)
-        numbers = {(flow_id, digest): number for flow_id, digest, number in session.execute(columns)}
+    wanted = {(name, digest): flow_id_of(name) for name, digest in runs}
+    flows, numbers = run_flows(session, tenant, wanted.values()), {}
+    if wanted:
+        digests = list({digest for _, digest in wanted})
+        given = {"tenant_id": tenant.id, "flow_ids": list(flows), "digests": digests}
+        numbers = {(flow_id, digest): number for flow_id, digest, number in session.execute(NUMBERS, given)}
     return {
-        (name, digest): Names(flow=flows[flow_id_of(name)], version=numbers.get((flow_id_of(name), digest)))
-        for name, digest in wanted
+        (name, digest): Names(flow=flows[flow_id], version=numbers.get((flow_id, digest)))
+        for (name, digest), flow_id in wanted.items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from flask import current_app
 
 from intellyhub_control_plane.database.database import Database
 from intellyhub_control_plane.live import Live
+from intellyhub_control_plane.models.people import Membership
+from intellyhub_control_plane.recent import Recent
 from intellyhub_control_plane.settings import Settings
 from intellyhub_control_plane.target.local import LocalTarget
 from intellyhub_control_plane.target.publishing import Publisher
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Platform", "attach", "make_platform", "the_platform"]
 
 EXTENSION = "intellyhub"
+FRESH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +42,10 @@ class Platform:
     journal: JournalClient
     publisher: Publisher
     live: Live
+    members: Recent[Membership] = field(default_factory=lambda: Recent(FRESH_SECONDS))
+    """By user and tenant, each with both, in no session: only for requests that read."""
+    secrets: Recent[frozenset[str]] = field(default_factory=lambda: Recent(FRESH_SECONDS))
+    """By tenant: the values to be masked. Forgotten when one is set or deleted."""
     waiting: threading.BoundedSemaphore
     """Requests of this process that may wait for a run's end at a time."""
     console: Path

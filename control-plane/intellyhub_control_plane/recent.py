@@ -14,19 +14,27 @@ MOST_KEPT = 2000
 
 
 class Recent(Generic[Answer]):
-    """Answers by key, each good for `seconds`. Thread-safe; two who ask at once may both be let through."""
+    """Answers by key, each good for `seconds`. Thread-safe. While one asks anew, others are given the answer of before,
+    until it is twice as old; where there is none, they ask too."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._kept: dict[str, tuple[float, Answer]] = {}
+        self._asking: set[str] = set()
         self._lock = threading.Lock()
 
     def get(self, key: str, ask: Callable[[], Answer]) -> Answer:
         """The answer, asked for where it is not known or too old. What `ask` raises is not kept."""
         kept = self._kept.get(key)
-        if kept is not None and time.monotonic() - kept[0] < self.seconds:
-            return kept[1]
-        answer = ask()
+        if kept is not None:
+            age = time.monotonic() - kept[0]
+            if age < self.seconds or (age < 2 * self.seconds and key in self._asking):
+                return kept[1]
+        self._asking.add(key)
+        try:
+            answer = ask()
+        finally:
+            self._asking.discard(key)
         with self._lock:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()

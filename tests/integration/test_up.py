@@ -23,6 +23,7 @@ from intellyhub_knative.local.supervisor.services import SERVICES, STOP_ORDER
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform"), pytest.mark.timeout(120)]
 
+CACHE = Path(__file__).resolve().parents[2] / ".cache"
 COMMAND = Path(sys.executable).with_name("intellyhub")
 PASSWORD = "correct horse battery staple"
 START_SECONDS = 60
@@ -121,8 +122,10 @@ def platform():
 
 @pytest.fixture(scope="module")
 def running():
-    """One platform for all tests that leave it as they found it."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    """One platform for all tests that leave it as they found it: in the checkout, as `make run` has it, and not in
+    /tmp, which is another one for workers."""
+    CACHE.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=CACHE))
     made = Platform(folder)
     try:
         made.start()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Select, String, Text, UniqueConstraint, and_, func, or_, select
+from sqlalchemy import ForeignKey, Index, Select, String, Text, UniqueConstraint, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Mapped, Session, defer, mapped_column, relationship
 
 from intellyhub_control_plane.errors import NotFound, QuotaExceeded, Stale, Taken
@@ -48,8 +48,8 @@ class Flow(Record, Owned):
     def named(cls, session: Session, tenant: Tenant, name: str, *, to_change: bool = False) -> Flow:
         """The tenant's flow with this id or slug; `to_change` keeps others from changing it meanwhile. Raises
         `NotFound`."""
-        question = cls.of(tenant).where(or_(cls.id == name, cls.slug == name)).order_by(cls.id != name)
-        flow = session.scalars(question.with_for_update() if to_change else question).first()
+        question = NAMED.with_for_update() if to_change else NAMED
+        flow = session.scalars(question, {"tenant_id": tenant.id, "name": name}).first()
         if flow is None:
             raise NotFound("flow", name)
         return flow
@@ -88,9 +88,7 @@ class Flow(Record, Owned):
     @classmethod
     def listeners(cls, session: Session, tenant: Tenant, flows: Sequence[Flow]) -> dict[str, dict[str, Any] | None]:
         """The listeners of the current versions of flows, by flow id."""
-        is_current = and_(cls.id == FlowVersion.flow_id, cls.current_version == FlowVersion.number)
-        current = FlowVersion.of(tenant).join(cls, is_current).where(cls.id.in_([flow.id for flow in flows]))
-        rows = session.execute(current.with_only_columns(FlowVersion.flow_id, FlowVersion.listener))
+        rows = session.execute(LISTENERS, {"tenant_id": tenant.id, "flow_ids": [flow.id for flow in flows]})
         return {flow_id: listener for flow_id, listener in rows}  # noqa: C416 - a row is no pair to `dict`
 
     def change(self, *, name: str | None, active: bool | None) -> None:
@@ -150,7 +148,8 @@ class Flow(Record, Owned):
 
     def version(self, session: Session, number: int) -> FlowVersion:
         """One of its versions. Raises `NotFound`."""
-        version = session.scalar(self.versions.where(FlowVersion.number == number))
+        given = {"tenant_id": self.tenant_id, "flow_id": self.id, "number": number}
+        version = session.scalar(VERSION, given)
         if version is None:
             raise NotFound("version", number)
         return version
@@ -182,3 +181,27 @@ class FlowVersion(Record, Owned):
     def without_text(question: Select[FlowVersion]) -> Select[FlowVersion]:
         """For lists: texts are long."""
         return question.options(defer(FlowVersion.text, raiseload=True))
+
+
+# What is asked again and again, built once.
+NAMED = (
+    select(Flow)
+    .where(
+        Flow.tenant_id == bindparam("tenant_id"),
+        or_(Flow.id == bindparam("name"), Flow.slug == bindparam("name")),
+    )
+    .order_by(Flow.id != bindparam("name"))
+)
+LISTENERS = (
+    select(FlowVersion.flow_id, FlowVersion.listener)
+    .join(Flow, and_(Flow.id == FlowVersion.flow_id, Flow.current_version == FlowVersion.number))
+    .where(
+        FlowVersion.tenant_id == bindparam("tenant_id"),
+        FlowVersion.flow_id.in_(bindparam("flow_ids", expanding=True)),
+    )
+)
+VERSION = select(FlowVersion).where(
+    FlowVersion.tenant_id == bindparam("tenant_id"),
+    FlowVersion.flow_id == bindparam("flow_id"),
+    FlowVersion.number == bindparam("number"),
+)

@@ -59,9 +59,8 @@ def list_flows(caller: Caller, query: FlowQuery) -> FlowList:
     page = paginate(caller.session, matching, keys, limit=query.limit, cursor=query.cursor)
     listeners = Flow.listeners(caller.session, caller.tenant, page.rows)
     known = caller.platform.live.known(caller.tenant.id, [flow.id for flow in page.rows])
-    items = [
-        make_flow(FlowShape, caller.tenant, flow, listeners.get(flow.id), known, public_url()) for flow in page.rows
-    ]
+    address = public_url()
+    items = [make_flow(FlowShape, caller.tenant, flow, listeners.get(flow.id), known, address) for flow in page.rows]
     return FlowList(items=items, flows=items, next_cursor=page.next_cursor)
 
 

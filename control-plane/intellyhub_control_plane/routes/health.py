@@ -30,7 +30,7 @@ def get_liveness() -> Health:
 
 @health.operation("GET", "/api/health", needs=Needs.NOTHING, answers={200: Health, 503: Health}, faults=(401,))
 def get_health(query: HealthQuery) -> Reply:
-    """Tell how the platform is; `detailed=true` asks every part of it. Reasons and processes are for who is signed in."""
+    """Tell how the platform is; `detailed=true` asks every part. Reasons and processes are for who is signed in."""
     if not query.detailed:
         return Reply(alive(), 200)
     known = is_signed_in()

@@ -89,7 +89,7 @@ def list_dead_letters(caller: Caller, query: DeadLetterQuery) -> DeadLetterList:
     )
     has_more, letters = len(letters) > query.limit, letters[: query.limit]
     flows = run_flows(caller.session, caller.tenant, (letter.flow_id for letter in letters))
-    secrets = secret_values(caller.session, caller.tenant, caller.platform.keys)
+    secrets = secret_values(caller)
     items = [
         DeadLetter(
             id=letter.delivery_id,

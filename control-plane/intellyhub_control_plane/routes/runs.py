@@ -46,7 +46,7 @@ def list_runs(caller: Caller, query: RunQuery) -> RunList:
     )
     page = found[: query.limit]
     names = names_of(caller.session, caller.tenant, ((run.flow, run.version) for run in page))
-    secrets = secret_values(caller.session, caller.tenant, caller.platform.keys)
+    secrets = secret_values(caller)
     wait_of = caller.platform.live.wait_of
     items = [make_run(run, names[run.flow, run.version], wait_of(run), secrets) for run in page]
     next_cursor = encode_cursor([page[-1].run_id]) if len(found) > query.limit else None
@@ -63,7 +63,7 @@ def get_run(caller: Caller, path: RunPath) -> RunDetail:
 def list_steps(caller: Caller, path: RunPath) -> StepList:
     """List the steps of a run."""
     history = own_history(caller, path.run_id)
-    secrets = secret_values(caller.session, caller.tenant, caller.platform.keys)
+    secrets = secret_values(caller)
     steps = make_steps(history, secrets)
     return StepList(items=steps, steps=steps, logs=run_logs(history, secrets))
 
@@ -85,7 +85,7 @@ def list_logs(caller: Caller, path: FlowPath, query: LogQuery) -> FlowLogs | Res
         return stream(f"flows/{flow.id}")
     before = int(decode_cursor(query.cursor, 1)[0]) if query.cursor else None
     lines = caller.platform.journal.logs(journal_name(flow), limit=query.limit, before=before)
-    secrets = secret_values(caller.session, caller.tenant, caller.platform.keys)
+    secrets = secret_values(caller)
     items = [
         FlowLog(
             at=moment_of(line.at_ns),
@@ -120,7 +120,7 @@ def show_run(caller: Caller, history: RunHistory) -> RunDetail:
     """A run with its values, masked."""
     key = (history.start.flow, history.start.version)
     names = names_of(caller.session, caller.tenant, [key])[key]
-    return make_run_detail(history, names, secret_values(caller.session, caller.tenant, caller.platform.keys))
+    return make_run_detail(history, names, secret_values(caller))
 
 
 def stream(topic: str) -> Response:

@@ -81,6 +81,7 @@ def delete_secret(caller: Caller, path: SecretPath) -> None:
 def publish(caller: Caller) -> None:
     """Tell the platform's processes, once it is committed."""
     caller.session.commit()
+    caller.platform.secrets.forget()
     caller.platform.publisher.publish_tenant(caller.tenant.id)
 
 

@@ -105,7 +105,7 @@ def make_response(outcome: Outcome, status: int) -> Response:
     if isinstance(outcome, Response):
         return outcome
     reply = outcome if isinstance(outcome, Reply) else Reply(outcome, status)
-    content = b"" if reply.body is None else reply.body.__pydantic_serializer__.to_json(reply.body)
+    content = b"" if reply.body is None else reply.body.to_json()
     response = Response(content, reply.status, reply.headers, mimetype="application/json")
     if reply.body is None:
         del response.headers["Content-Type"]

@@ -26,6 +26,7 @@ class Caller:
     """Its transaction: committed when the route returns, unless the route did so itself."""
     user: User
     tenant: Tenant
+    """Both in no session, and up to a second old, where the request only reads."""
     role: Role
     """The membership's, or the API token's where that may less."""
     token: ApiToken | None = None

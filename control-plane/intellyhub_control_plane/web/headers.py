@@ -26,8 +26,7 @@ def add_security_headers(app: Flask) -> None:
     """Set them on all answers. What the API says is about one tenant: nobody on the way keeps it."""
 
     def add(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
+        response.headers.extend(HEADERS)
         is_documentation = request.path.startswith(("/api/docs", "/docs"))
         response.headers["Content-Security-Policy"] = DOCUMENTATION_POLICY if is_documentation else CONSOLE_POLICY
         if request.path.startswith("/api/") and not is_documentation:

@@ -101,13 +101,14 @@ def find_root() -> str:
 @functools.cache
 def plan(readable: tuple[Path, ...], hidden: tuple[Path, ...]) -> Layout:
     """How the system and the folders in `readable` are laid out, without those in `hidden`. A readable folder may lie
-    in a hidden one, and the other way round."""
+    in a hidden one, and the other way round. A hidden one has its place also where nothing readable is around it:
+    what a cell names lies in there."""
     wanted = [(trace(path), False) for path in (*SYSTEM, *map(str, readable)) if os.path.exists(path)]
     wanted += [(trace(str(path)), True) for path in hidden]
     placed: dict[str, bool] = {}
     for (_, real), masked in sorted(wanted, key=lambda entry: (entry[0][1].count("/"), entry[1])):
-        above = next((placed[path] for path in ancestors(real) if path in placed), True)
-        if masked != above or (masked and real.startswith(SCRATCH + "/")):
+        above = next((placed[path] for path in ancestors(real) if path in placed), None)
+        if masked is not above:
             placed[real] = masked
     links = dict(link for (found, _), _ in wanted for link in found)
     return Layout(tuple(placed.items()), tuple(links.items()))

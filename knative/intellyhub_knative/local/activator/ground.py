@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from intellyhub_knative.local.layout import Layout
 
 __all__ = ["make_ground"]
 
+LOG = logging.getLogger(__name__)
 PACKAGES = (intellyhub_engine, intellyhub_functions, intellyhub_knative)
 
 
@@ -21,8 +23,17 @@ def make_ground(layout: Layout) -> Ground:
     """The Python installation and the folders that modules come from; nothing of the data folder."""
     installation = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent}
     folders = {Path(place) for package in PACKAGES for place in package.__path__}
-    searched = {Path(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
     return Ground(
-        readable=tuple(sorted(each.absolute() for each in installation | folders | searched)),
+        readable=tuple(sorted(each.absolute() for each in installation | folders | searched(layout))),
         hidden=(layout.data, layout.sockets),
     )
+
+
+def searched(layout: Layout) -> set[Path]:
+    """The folders of PYTHONPATH, but for one that the data folder lies in: seen from inside, the way to a workspace
+    would lead through folders that are closed to workers."""
+    entries = {Path(entry).absolute() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    around = {entry for entry in entries if layout.data.is_relative_to(entry)}
+    for entry in sorted(around):
+        LOG.warning("workers do not see %s of PYTHONPATH, because the data folder lies in it", entry)
+    return entries - around

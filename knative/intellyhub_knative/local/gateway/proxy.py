@@ -22,6 +22,9 @@ __all__ = ["Proxy"]
 LOG = logging.getLogger(__name__)
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 """RFC 9110, section 9.2.2: sent again when the connection broke, since twice does the same as once."""
+SAFE = frozenset(("GET", "HEAD"))
+IDLE_SECONDS = 20.0
+"""How long a connection is kept for the next question; the control plane keeps it longer."""
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.5
 SILENCE_SECONDS = 330.0
@@ -40,18 +43,14 @@ class Proxy:
     def __init__(self, *, control: Path, streams: Streams, settings: Settings) -> None:
         self._streams = streams
         self._settings = settings
-        self._session = aiohttp.ClientSession(
-            # A connection for each request: an idle one might be closed by the other side just when it is used.
-            connector=aiohttp.UnixConnector(str(control), force_close=True, limit=0),
-            timeout=aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS),
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=OWN,
-        )
+        # An idle connection may be closed by the other side just when it is used: only what can be sent again uses one.
+        self._kept = open_session(aiohttp.UnixConnector(str(control), keepalive_timeout=IDLE_SECONDS, limit=0))
+        self._single = open_session(aiohttp.UnixConnector(str(control), force_close=True, limit=0))
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        await self._kept.close()
+        await self._single.close()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """The control plane's answer, or the stream that it asks for. Raises `Refusal`."""
@@ -74,14 +73,13 @@ class Proxy:
         headers = forward_headers(request, self._settings.trusted_proxies)
         if rest is None:
             headers.popall("Content-Length", None)
+        session = self._kept if rest is None and request.method in SAFE else self._single
         url = URL("http://control" + request.raw_path, encoded=True)
         ends, pause = time.monotonic() + self._settings.control_seconds, FIRST_PAUSE_SECONDS
         while True:
             body = held or None if rest is None else chain(held, rest)
             try:
-                return await self._session.request(
-                    request.method, url, headers=headers, data=body, allow_redirects=False
-                )
+                return await session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
             except (aiohttp.ClientError, TimeoutError, OSError) as fault:
                 again = rest is None and may_be_sent_again(request.method, fault)
                 if not again or time.monotonic() > ends:
@@ -113,6 +111,17 @@ class Proxy:
         except ConnectionError:
             pass  # the client went away
         return passed
+
+
+def open_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    """A client that changes nothing of what it passes on."""
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=OWN,
+    )
 
 
 async def read_ahead(request: web.BaseRequest, seconds: float) -> tuple[bytes, AsyncIterator[bytes] | None]:

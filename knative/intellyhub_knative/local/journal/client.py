@@ -78,6 +78,7 @@ class JournalClient:
     counts = blocking(questions.counts)
 
     runs = blocking(questions.runs)
+    latest = blocking(questions.latest)
     counts_of = blocking(questions.counts_of)
     due_runs = blocking(questions.due_runs)
     waiting_for = blocking(questions.waiting_for)
@@ -133,6 +134,7 @@ class AsyncJournalClient:
     counts = awaited(questions.counts)
 
     runs = awaited(questions.runs)
+    latest = awaited(questions.latest)
     counts_of = awaited(questions.counts_of)
     due_runs = awaited(questions.due_runs)
     waiting_for = awaited(questions.waiting_for)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 from typing import Any, NamedTuple
@@ -12,7 +13,17 @@ from intellyhub_engine.events import Event
 from intellyhub_engine.journal.encoding import decode_filter
 from intellyhub_engine.journal.matching import event_key, event_matches
 
-__all__ = ["Filter", "counts_of", "due_runs", "find_run", "flows_under", "next_wake_ns", "page", "waiting"]
+__all__ = [
+    "Filter",
+    "counts_of",
+    "due_runs",
+    "find_run",
+    "flows_under",
+    "latest",
+    "next_wake_ns",
+    "page",
+    "waiting",
+]
 
 SUMMARY = """
 SELECT run_id, flow, version, status, started_ns, finished_ns, end_state, error,
@@ -67,12 +78,14 @@ def page(connection: Connection, wanted: Filter, *, limit: int, before: str | No
     conditions, values = _conditions(wanted, connection, before)
     if wanted.under is None:
         return list(_summaries(connection, conditions, values, limit))
-    # Each flow's newest, then the newest of those: what other tenants have is never read.
+    # Flow by flow, each no further down than the page so far: what other tenants have is never read.
     newest: list[int] = []
+    query = f"{_NUMBERS} {' AND '.join([*conditions, 'flow = ?', 'number > ?'])} ORDER BY number DESC LIMIT ?"
     for flow in flows_under(connection, wanted.under):
-        query = f"{_NUMBERS} {' AND '.join([*conditions, 'flow = ?'])} ORDER BY number DESC LIMIT ?"
-        newest += [number for (number,) in connection.execute(query, (*values, flow, limit))]
-    return summaries_of(connection, heapq.nlargest(limit, newest))
+        floor = newest[-1] if len(newest) == limit else 0
+        found = [number for (number,) in connection.execute(query, (*values, flow, floor, limit))]
+        newest = heapq.nlargest(limit, newest + found) if found else newest
+    return summaries_of(connection, newest)
 
 
 def flows_under(connection: Connection, under: str) -> Iterator[str]:
@@ -86,13 +99,20 @@ def flows_under(connection: Connection, under: str) -> Iterator[str]:
 
 def summaries_of(connection: Connection, numbers: Sequence[int]) -> list[list[Any]]:
     """Summaries of runs, in that order."""
-    return [row for number in numbers for row in _summaries(connection, ["number = ?"], [number], 1)]
+    query = f"{SUMMARY} JOIN json_each(?) AS wanted ON wanted.value = run.number ORDER BY wanted.key"
+    return [_summary(row) for row in connection.execute(query, (json.dumps(list(numbers)),))]
 
 
 def find_run(connection: Connection, flow: str, source: str, event_id: str) -> list[Any] | None:
     """The run that an event made."""
     conditions = ["flow = ?", "event_source = ?", "event_id = ?", "event_id IS NOT NULL"]
     return next(_summaries(connection, conditions, [flow, source, event_id], 1), None)
+
+
+def latest(connection: Connection, flows: Sequence[str]) -> list[list[Any]]:
+    """The newest run of each flow that has one."""
+    conditions = ["parent_id IS NULL", "flow = ?"]
+    return [row for flow in flows for row in _summaries(connection, conditions, [flow], 1)]
 
 
 def due_runs(connection: Connection, now_ns: int, *, limit: int) -> list[list[Any]]:
@@ -162,5 +182,9 @@ def _conditions(wanted: Filter, connection: Connection, before: str | None) -> t
 
 def _summaries(connection: Connection, conditions: list[str], values: list[Any], limit: int) -> Iterator[list[Any]]:
     query = f"{SUMMARY} WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?"
-    for *row, copied_run, copied_seq in connection.execute(query, (*values, limit)):
-        yield [*row, None if copied_run is None else (copied_run, copied_seq)]
+    yield from map(_summary, connection.execute(query, (*values, limit)))
+
+
+def _summary(found: Sequence[Any]) -> list[Any]:
+    *row, copied_run, copied_seq = found
+    return [*row, None if copied_run is None else (copied_run, copied_seq)]

@@ -25,6 +25,7 @@ __all__ = [
     "due_runs",
     "entries",
     "find_run",
+    "latest",
     "logs",
     "next_due_ns",
     "orphan",
@@ -158,6 +159,11 @@ def runs(
     """A page of runs, newest first."""
     wanted = (flow, under, status, parent_id, since_ns, until_ns, text)
     return [make_summary(row) for row in (yield Call("list_runs", (wanted, limit, before))).value]
+
+
+def latest(flows: Sequence[str]) -> Steps[Sequence[RunSummary]]:
+    """The newest run of each flow that has one."""
+    return [make_summary(row) for row in (yield Call("latest", (list(flows),))).value]
 
 
 def due_runs(now_ns: int, *, limit: int = 100) -> Steps[Sequence[RunSummary]]:

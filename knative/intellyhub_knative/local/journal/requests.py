@@ -237,6 +237,11 @@ def list_runs(desk: Desk, request: Request, connection: Connection) -> Answer:
     return Answer(listing.page(connection, Filter(*wanted), limit=limit, before=before))
 
 
+def latest(desk: Desk, request: Request, connection: Connection) -> Answer:
+    request.need_platform()
+    return Answer(listing.latest(connection, request.arguments[0]))
+
+
 def due(desk: Desk, request: Request, connection: Connection) -> Answer:
     now_ns, limit = request.arguments
     return Answer(queries.due_runs(connection, min(now_ns, LAST_NS), limit=limit, flow=request.scope.flow))
@@ -383,6 +388,7 @@ SLOW: Mapping[str, Reading] = {
     "entries": entries,
     "runs": runs,
     "list_runs": list_runs,
+    "latest": latest,
     "due": due,
     "due_runs": due_runs,
     "waiting_for": waiting_for,

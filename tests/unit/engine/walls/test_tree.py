@@ -49,6 +49,10 @@ def test_a_hidden_folder_in_a_readable_one_is_covered_and_what_is_readable_in_it
     }
 
 
+def test_a_hidden_folder_has_its_place_where_nothing_readable_is_around_it(tmp_path):
+    assert places(tmp_path, (), ("data", "data/run")) == {"data": True}
+
+
 def test_what_a_readable_folder_holds_is_not_bound_again(tmp_path):
     assert places(tmp_path, ("code", "code/part"), ()) == {"code": False}
 
