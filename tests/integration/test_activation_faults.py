@@ -127,7 +127,8 @@ def ask_until(house, flow):
 
 
 def descendants(pid: int) -> set[int]:
-    children = {int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    """Those that live: a test of the walls may have made this process the one that orphans come to, unreaped."""
+    children = {int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split() if lives(int(each))}
     return children.union(*(descendants(child) for child in children if Path(f"/proc/{child}").exists()))
 
 
