@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,7 +111,12 @@ class Double:
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # the client went away
 
+            def process_request(self, request: Any, client_address: Any) -> None:
+                double.open.append(request)
+                super().process_request(request, client_address)
+
         path.unlink(missing_ok=True)
+        self.open: list[socket.socket] = []
         self._server = Server(str(path), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -119,6 +124,9 @@ class Double:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+        for kept in self.open:
+            with suppress(OSError):  # most have ended
+                kept.shutdown(socket.SHUT_RDWR)
         self.path.unlink(missing_ok=True)
 
 

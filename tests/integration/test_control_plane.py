@@ -51,6 +51,16 @@ class Control(Process):
         with os.fdopen(reading, "rb") as pipe:
             assert b"ready" in pipe.read(), self.log.read_text()
 
+    def kill(self):
+        """With SIGKILL; comes back when those who answered under it have seen that it is gone."""
+        super().kill()
+        await_that(lambda: not self.answers())
+
+    def answers(self):
+        """Whether somebody accepts at its socket."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.layout.socket("control"))) == 0
+
     def call(self, method, path, document=None, token=None):
         """One request; status and document."""
         connection = http.client.HTTPConnection("localhost", timeout=30)

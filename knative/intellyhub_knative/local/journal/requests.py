@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from sqlite3 import Connection
-from typing import Any, NamedTuple
 
 from intellyhub_engine.errors import InputInvalid, JournalUnwritable, RunNotFound
 from intellyhub_engine.journal import holding, queries
@@ -15,37 +14,13 @@ from intellyhub_engine.journal.records import RunStart
 from intellyhub_engine.journal.wire import Answer, join, split
 from intellyhub_engine.journal.writer import Append, Operation
 from intellyhub_knative.local.journal import deliveries, events, listing, orphans, reading
-from intellyhub_knative.local.journal.access import Scope, Wards
+from intellyhub_knative.local.journal.desk import Desk, Request
 from intellyhub_knative.local.journal.listing import Filter
 
 __all__ = ["QUICK", "SLOW", "STIRRING", "WRITES", "Desk", "Request"]
 
 PAGE_BYTES = 1024 * 1024
 """What the bodies of one answer take together, unless a single one is larger."""
-
-
-class Desk(NamedTuple):
-    """What answering takes beside the database."""
-
-    now_ns: Callable[[], int]
-    wards: Wards
-    now: Connection
-    """For quick questions."""
-
-
-class Request(NamedTuple):
-    """One call of a client."""
-
-    scope: Scope
-    arguments: list[Any]
-    payload: bytes
-    again: bool
-    """It may have been done already."""
-
-    def need_platform(self) -> None:
-        """Raise `JournalUnwritable` unless the platform itself asks."""
-        if self.scope.flow is not None:
-            raise JournalUnwritable("a flow's token does not allow this")
 
 
 def begin(desk: Desk, request: Request) -> Write:

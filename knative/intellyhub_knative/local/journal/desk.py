@@ -1,0 +1,36 @@
+"""What answering a call takes: the call itself, and what lies on the desk beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from sqlite3 import Connection
+from typing import Any, NamedTuple
+
+from intellyhub_engine.errors import JournalUnwritable
+from intellyhub_knative.local.journal.access import Scope, Wards
+
+__all__ = ["Desk", "Request"]
+
+
+class Desk(NamedTuple):
+    """What answering takes beside the database."""
+
+    now_ns: Callable[[], int]
+    wards: Wards
+    now: Connection
+    """For quick questions."""
+
+
+class Request(NamedTuple):
+    """One call of a client."""
+
+    scope: Scope
+    arguments: list[Any]
+    payload: bytes
+    again: bool
+    """It may have been done already."""
+
+    def need_platform(self) -> None:
+        """Raise `JournalUnwritable` unless the platform itself asks."""
+        if self.scope.flow is not None:
+            raise JournalUnwritable("a flow's token does not allow this")
