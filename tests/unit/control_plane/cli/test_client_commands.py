@@ -293,7 +293,10 @@ def test_a_watched_flow_is_published_at_every_change_and_a_fault_waits_for_the_n
         (422, {"detail": "the flow cannot run", "problems": [fault]}),
         (201, {**FLOW, "version": 4}),
     ]
-    command = [sys.executable, "-m", "intellyhub_engine.cli.main", "deploy", flow_file, "--watch", "--url", api.url]
+    # Who started the tests in the background has SIGINT ignored, and programs started from there too.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    called = "import sys; from intellyhub_engine.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", f"{heard}; {called}", "deploy", flow_file, "--watch", "--url", api.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         try:
