@@ -34,7 +34,7 @@ _MARK = "\0"
 _SIGN = r"\s*+(?:[=!<>]=|[<>])\s*+(?:\0|None\b)"
 _WORD = r"\s++(?:contains(?:\s++(?:any|all|none))?+|not\s++contains|(?:starts|ends)\s++with|(?:not\s++)?+in)\s++\0"
 _TERM = rf"(?:(?:not|NOT)\s++)?+\0(?:{_SIGN}|{_WORD}|\s++is\s++(?:not\s++)?+empty\b)?+"
-_SHAPE = re.compile(rf"\s*+{_TERM}(?:\s++(?:and|or|AND|OR|&&|\|\|)\s++{_TERM})*+\s*+", re.ASCII)
+_SHAPE = re.compile(rf"\s*{_TERM}(?:\s+(?:and|or|AND|OR|&&|\|\|)\s+{_TERM})*\s*", re.ASCII)
 
 
 def is_sound(text: str, syntax: Syntax, *, dollar_names: bool) -> bool:
