@@ -13,7 +13,7 @@ from intellyhub_engine.walls.limits import set_limits
 from intellyhub_engine.walls.probe import Walls
 from intellyhub_engine.walls.tree import DEVICES, OUTSIDE, SCRATCH, SYSTEM, Tree, find_root, plan
 
-__all__ = ["Cell", "Ground", "enclose", "fork_enclosed", "settle_in"]
+__all__ = ["Cell", "Ground", "enclose", "fork_enclosed", "prepare", "settle_in"]
 
 FIRST_USER = 1_900_000_000
 """Tenants' user ids begin here. Nobody else takes ids from this range: below are people, services, subordinate ids and
@@ -59,28 +59,33 @@ class Cell:
     """The size of its /tmp."""
 
 
+STANDARD = Cell(user=0, workspace=Path("/"))
+"""What most cells have in common is set before any is known: its size."""
+
+
 class Prepared:
-    """What `settle_in` leaves to `fork_enclosed`, and that to `enclose`, in the child."""
+    """What `settle_in` leaves to `fork_enclosed`, that to `prepare`, and that to `enclose`, in the child."""
 
     settled: bool = False
     """The parent has what its children's walls have in common."""
     tree: Tree | None = None
     rules: landlock.Ruleset | None = None
     number: int = 0
+    done: bool = False
 
 
 def fork_enclosed(walls: Walls, ground: Ground) -> int:
-    """Fork as `os.fork` does; the child is in namespaces of its own, sees no other process, and still reaches what its
-    parent does, until it calls `enclose`. The child's process id is the one that its parent knows it by.
+    """Fork as `os.fork` does; the child is in namespaces and control groups of its own, and still sees and reaches what
+    its parent does, until it calls `enclose`. The child's process id is the one that its parent knows it by.
 
-    Raises `OSError` in the parent where the namespaces are refused. A child that cannot be prepared ends with 70 and
-    says why on standard error. The parent must have one thread, and orphans of its descendants become its own children
-    (PR_SET_CHILD_SUBREAPER).
+    Raises `OSError` in the parent where the namespaces are refused. A child that cannot enter its groups ends with 70
+    and says why on standard error. The parent must have one thread, and orphans of its descendants become its own
+    children (PR_SET_CHILD_SUBREAPER).
     """
     make_ready(walls, ground)
     if walls.namespaces:
-        return namespaces.fork(lambda number: prepare(walls, ground, number), users=walls.users)
-    return namespaces.fork_plainly(lambda number: prepare(walls, ground, number))
+        return namespaces.fork(lambda number: join(walls, number), users=walls.users)
+    return namespaces.fork_plainly(lambda number: join(walls, number))
 
 
 def settle_in(walls: Walls, ground: Ground) -> Walls:
@@ -128,19 +133,32 @@ def needs_gate(walls: Walls) -> bool:
     return walls.gate and not (walls.addresses and walls.namespaces)
 
 
-def prepare(walls: Walls, ground: Ground, number: int) -> None:
-    """What takes long, and needs no flow to be known. `number` is the process id that the parent knows."""
+def join(walls: Walls, number: int) -> None:
+    """Enter the groups. The kernel takes its time for that (it waits for all processors to pass a quiet point), not the
+    processor's. `number` is the process id that the parent knows."""
     Prepared.number = number
     privileges.open_to_equals()  # else its files in /proc belong to root
     groups.enter_group(walls.cgroup, number)
+    privileges.close_to_equals()
+
+
+def prepare(walls: Walls, ground: Ground) -> None:
+    """For a child of `fork_enclosed` that has the time: what `enclose` does first, and needs no cell for. The process
+    must do nothing for anybody before it has called `enclose`. Raises `OSError` as that does."""
+    if Prepared.done:
+        return
+    Prepared.done = True
+    privileges.open_to_equals()
+    set_group_limits(walls, STANDARD)
     if walls.addresses:
-        addresses.attach(groups.name_group(walls.cgroup["address"], number))
+        addresses.attach(groups.name_group(walls.cgroup["address"], Prepared.number))
     be_chosen_first()
     if walls.namespaces:
         namespaces.settle(ties=Prepared.tree is None)
         if Prepared.tree is None:
             Prepared.tree = make_tree(ground)
         Prepared.tree.complete(plan(ground.readable, ground.hidden))
+        Prepared.tree.size_scratch(STANDARD.temporary_bytes)
     if walls.landlock:
         Prepared.rules = make_rules(walls, ground)
     if not Prepared.settled:
@@ -155,12 +173,14 @@ def prepare(walls: Walls, ground: Ground, number: int) -> None:
 def enclose(walls: Walls, ground: Ground, cell: Cell) -> None:
     """Close the walls around this process, for good. Raises `OSError` where one that `walls` promises cannot be built:
     the process must then end, and run nothing. Called once, in a child of `fork_enclosed`."""
-    tree, rules, number = Prepared.tree, Prepared.rules, Prepared.number
+    prepare(walls, ground)
+    tree, rules = Prepared.tree, Prepared.rules
     Prepared.tree = Prepared.rules = None
     user = FIRST_USER + cell.user % MOST_USERS if walls.users else os.geteuid()
     if user == 0 or walls.users:
         own(tree.find(cell.workspace) if tree is not None else cell.workspace, user)
-    groups.limit_group(walls.cgroup, number, memory_bytes=cell.memory_bytes, processes=cell.processes)
+    if (cell.memory_bytes, cell.processes) != (STANDARD.memory_bytes, STANDARD.processes):
+        set_group_limits(walls, cell)
     if tree is not None:
         furnish(tree, cell, user)
     os.chdir(cell.workspace)
@@ -183,6 +203,11 @@ def enclose(walls: Walls, ground: Ground, cell: Cell) -> None:
         orders.gate = "" if walls.namespaces else os.path.realpath(cell.workspace)
 
 
+def set_group_limits(walls: Walls, cell: Cell) -> None:
+    """Limit what the processes of the worker use together."""
+    groups.limit_group(walls.cgroup, Prepared.number, memory_bytes=cell.memory_bytes, processes=cell.processes)
+
+
 def own(workspace: Path, user: int) -> None:
     """Give the workspace to its tenant's user, where it is not that already."""
     if workspace.stat().st_uid != user:
@@ -201,7 +226,8 @@ def make_tree(ground: Ground) -> Tree:
 
 def furnish(tree: Tree, cell: Cell, user: int) -> None:
     """Put into the prepared file system what belongs to the cell, and make it the root."""
-    tree.size_scratch(cell.temporary_bytes)
+    if cell.temporary_bytes != STANDARD.temporary_bytes:
+        tree.size_scratch(cell.temporary_bytes)
     for path in cell.readable:
         tree.add(path)
     tree.add(cell.workspace, writable=True)

@@ -21,12 +21,13 @@ def make_app(activator: Activator) -> web.Application:
 
     async def list_workers(_: web.Request) -> web.Response:
         items = [{**item, "started_at": rfc3339(item["started_at"])} for item in activator.workers()]
+        waiting = activator.staff.pool.counts()
         return web.json_response(
             {
                 "items": items,
                 "walls": make_facts(activator.walls),
-                "spare": bool(activator.staff.spares),
-                "spares": len(activator.staff.spares),
+                "spare": waiting["spare"] > 0,
+                "waiting": waiting,
                 "failing": activator.failing(),
             }
         )
@@ -47,7 +48,8 @@ def make_app(activator: Activator) -> web.Application:
 
     async def show_metrics(_: web.Request) -> web.Response:
         states = [item["state"] for item in activator.workers()]
-        page = activator.tallies.render(sockets=len(activator.doors), states=states, spares=len(activator.staff.spares))
+        waiting = activator.staff.pool.counts()
+        page = activator.tallies.render(sockets=len(activator.doors), states=states, waiting=waiting)
         return web.Response(body=page.encode(), headers={"Content-Type": METRICS_TYPE})
 
     async def show_health(_: web.Request) -> web.Response:

@@ -21,18 +21,19 @@ from intellyhub_engine.walls.groups import remove_group
 from intellyhub_engine.walls.probe import Walls
 from intellyhub_knative.local.activator import channel
 
-__all__ = ["Spare", "WarmParent", "make_facts"]
+__all__ = ["Child", "WarmParent", "make_facts"]
 
 LOG = logging.getLogger(__name__)
 INHERITED = (VARIABLE, "PYTHONPATH")
 """What the warm parent takes over of the environment, beside what every program needs. Workers can see it."""
+FORK = {"fork": True}
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0
 STEADY_SECONDS = 10.0
 """A parent that lived so long was sound: the next one is started at once."""
 
 
-class Spare(NamedTuple):
+class Child(NamedTuple):
     """A forked child that waits to be told what to be."""
 
     pid: int
@@ -50,7 +51,7 @@ class WarmParent:
     """Lives in the event loop. When the process dies, another is started; its children are then reaped here."""
 
     def __init__(
-        self, walls: Walls, ground: Ground, *, on_spare: Callable[[Spare], None], on_exit: Callable[[int, int], None]
+        self, walls: Walls, ground: Ground, *, on_child: Callable[[Child], None], on_exit: Callable[[int, int], None]
     ) -> None:
         """`on_exit(pid, status)`: a child has ended, with a wait status."""
         self._walls = walls
@@ -58,7 +59,7 @@ class WarmParent:
             "walls": make_facts(walls),
             "ground": {name: [str(path) for path in paths] for name, paths in asdict(ground).items()},
         }
-        self._on_spare = on_spare
+        self._on_child = on_child
         self._on_exit = on_exit
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,15 +95,15 @@ class WarmParent:
         self._started = asyncio.get_running_loop().time()
         channel.send(control, self._greeting)
         for _ in range(self._asked):
-            channel.send(control, {"spare": False})
+            channel.send(control, FORK)
         asyncio.get_running_loop().add_reader(control, self._read)
 
-    def ask(self, *, spare: bool) -> None:
-        """Ask for one more child: a `spare` prepares itself for the moment when it is needed."""
+    def ask(self) -> None:
+        """Ask for one more child."""
         self._asked += 1
         if self._control is not None:
             try:
-                channel.send(self._control, {"spare": spare})
+                channel.send(self._control, FORK)
             except OSError as fault:  # it has died, which is noticed in a moment, or is far behind
                 LOG.debug("the warm parent was not reached: %s", fault)
 
@@ -138,7 +139,7 @@ class WarmParent:
         end = socket.socket(fileno=descriptors[0])
         end.setblocking(False)
         self._children[pid] = os.dup(descriptors[1])
-        self._on_spare(Spare(pid, end, descriptors[1]))
+        self._on_child(Child(pid, end, descriptors[1]))
 
     def _forget(self, pid: int, status: int) -> None:
         handle = self._children.pop(pid, None)

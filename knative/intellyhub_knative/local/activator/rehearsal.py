@@ -1,15 +1,15 @@
 """A worker's first request, tried before it comes: from the compiled flow to the answer on a socket.
 
-The warm parent does it, so that whatever is made on first use is made there. The spare child does it again: what a
+The warm parent does it, so that whatever is made on first use is made there. A spare child does it again: what a
 request writes to is copied from the parent then (fork shares memory until somebody writes), and not while a caller
 waits. That halves the time a woken worker takes, for a megabyte or two.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import orjson
 from intellyhub_engine.blocks.blocks import Blocks
 from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.journal.memory import MemoryJournal
+from intellyhub_engine.journal.remote import RemoteJournal
 from intellyhub_engine.language.compile import compile_flow
 from intellyhub_engine.language.load import load_flow
 from intellyhub_engine.language.program import dump, load
@@ -71,11 +72,12 @@ class Rehearsal:
         )
         private = Private(token=TOKEN, delivery_key=TOKEN, journal_token=TOKEN, variables={"a": 1}, secrets={"b": "c"})
         self._packed = orjson.dumps(asdict(private))
-        # Made here: behind its walls a child may not be allowed to make memory files.
-        self._page, self._private = make_page(), pack_private(self._packed)
 
-    def play(self) -> None:
-        """Do it, and leave the process as it was. Raises RuntimeError where the answer is not the right one."""
+    def play(self, *, behind: Callable[[], None] = lambda: None) -> None:
+        """Do it, and leave the process as it was, but for the walls that `behind` puts up before. Raises RuntimeError
+        where the answer is not the right one."""
+        page, private = make_page(), pack_private(self._packed)  # behind walls there may be no making of memory files
+        behind()
         handlers = {number: signal.getsignal(number) for number in worker.STOPPING}
         ours, end = channel.make_pair()
         listener = socket.socket(socket.AF_UNIX)
@@ -84,8 +86,6 @@ class Rehearsal:
         with ours, end, listener, socket.socket(socket.AF_UNIX) as client:
             client.connect(listener.getsockname())
             client.sendall(REQUEST)
-            page, private = os.dup(self._page), os.dup(self._private)
-            os.pwrite(private, self._packed, 0)
             channel.send(ours, self._message)
             received = channel.receive(end)
             assert received is not None
@@ -96,17 +96,13 @@ class Rehearsal:
         if not answer.startswith(b"HTTP/1.1 200 "):
             raise RuntimeError(f"the rehearsal was answered {answer[:500]!r}")
 
-    def forget(self) -> None:
-        """Close what it keeps open; in a child, which does not play it again."""
-        os.close(self._page)
-        os.close(self._private)
-
     def _serve(self, end: socket.socket, listener: socket.socket, page: int, private: int, message: Any) -> None:
         assignment = Assignment(**message)
         assignment.make_cell()
         program = load(self._program)
         worker.starts_processes(program)
         shown = Page(page)
+        RemoteJournal("/", TOKEN).close()
         journal = MemoryJournal()
         worker.serve(
             end, listener, shown, assignment, unpack_private(private), program, Blocks(), journal, worker.Early()

@@ -1,13 +1,15 @@
-"""How many spare children are kept: as many as flows were woken within a second lately, and always one."""
+"""How many children wait: spares as many as flows were woken within a second lately, and always one; some bare ones."""
 
 from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["Reserve"]
+__all__ = ["BARE", "MOST", "Reserve"]
 
 MOST = 8
-"""A spare takes some megabytes; who comes after the last one waits for a fork."""
+"""A spare takes some megabytes; who comes after the last one gets a bare child, and then waits for a fork."""
+BARE = 3
+"""A bare child takes little; it answers a few milliseconds later than a spare."""
 WINDOW_SECONDS = 1.0
 MEMORY_SECONDS = 30.0
 """For how long a burst is remembered."""

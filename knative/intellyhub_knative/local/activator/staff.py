@@ -16,8 +16,9 @@ from intellyhub_engine.walls.probe import Walls
 from intellyhub_knative.local.activator import channel
 from intellyhub_knative.local.activator.door import Door
 from intellyhub_knative.local.activator.hanging import judge_hung
-from intellyhub_knative.local.activator.parent import Spare, WarmParent
-from intellyhub_knative.local.activator.reserve import Reserve
+from intellyhub_knative.local.activator.parent import Child, WarmParent
+from intellyhub_knative.local.activator.pool import Pool, Readiness
+from intellyhub_knative.local.activator.reserve import BARE, Reserve
 from intellyhub_knative.local.activator.tallies import Tallies
 from intellyhub_knative.local.activator.workers import Worker
 
@@ -51,8 +52,8 @@ class Staff:
         """`tell(door, owner)`: what a worker of that door is told, openly and (a descriptor) in confidence; raises
         `EngineError`. `on_end(door)`: one of its workers has ended. `orphan(owner, error)`: a worker has died with runs
         in hand; with an error they are to fail."""
-        self.parent = WarmParent(walls, ground, on_spare=self._take_child, on_exit=self._end)
-        self.spares: list[Spare] = []
+        self.parent = WarmParent(walls, ground, on_child=self._take_child, on_exit=self._end)
+        self.pool = Pool()
         self._tell = tell
         self._on_end = on_end
         self._orphan = orphan
@@ -70,7 +71,7 @@ class Staff:
     def open(self) -> None:
         """Start the warm parent."""
         self.parent.start()
-        self._keep_spare()
+        self._fill_pool()
 
     def everyone(self) -> list[tuple[Door, Worker]]:
         """All workers, those included that wait for a process."""
@@ -82,7 +83,7 @@ class Staff:
         return found[1] if found is not None else None
 
     def start(self, door: Door) -> None:
-        """One more worker: from the spare at once, else as soon as a child is forked."""
+        """One more worker: of a child that waits, else as soon as one is forked."""
         self._started += 1
         worker = Worker(f"worker-{self._boot}-{self._started}", max(door.deployment.concurrency, 1))
         door.workers[worker.owner] = worker
@@ -90,12 +91,12 @@ class Staff:
         self._tallies.started += 1
         self._reserve.note(door.started)
         self._refill_in(SPARE_SECONDS)
-        while self.spares:
-            if self._assign(door, worker, self.spares.pop(0)):  # the oldest has rehearsed
+        while (child := self.pool.take()) is not None:
+            if self._assign(door, worker, child):
                 return
         self._unborn.append((door, worker))
         if self.parent.asked < len(self._unborn):
-            self.parent.ask(spare=False)
+            self.parent.ask()
 
     def dismiss(self, door: Door) -> None:
         """Let all workers of a door finish and end."""
@@ -124,9 +125,8 @@ class Staff:
         self._unborn.clear()
         for _, worker in self._workers.values():
             worker.stop()
-        for spare in self.spares:
-            spare.close()
-        self.spares.clear()
+        while (child := self.pool.take()) is not None:
+            self._let_go(child)
         await self._until_all_ended(patience_seconds)
         for _, worker in list(self._workers.values()):
             worker.kill()
@@ -139,47 +139,74 @@ class Staff:
             await asyncio.sleep(POLL_SECONDS)
 
     def _refill_in(self, seconds: float) -> None:
-        """See to the spares then, and not before."""
+        """See to the pool then, and not before."""
         if self._refill is not None:
             self._refill.cancel()
-        self._refill = self._loop.call_later(seconds, self._keep_spare)
+        self._refill = self._loop.call_later(seconds, self._fill_pool)
 
-    def _keep_spare(self) -> None:
-        """Have as many spares as are wanted: ask for one, and for the next when it is there."""
+    def _fill_pool(self) -> None:
+        """One step towards as many children as are wanted; the next is taken when it has come to something."""
         self._refill = None
         if self._closing or self._unborn:
             return
-        wanted = self._reserve.wanted(time.monotonic())
-        if len(self.spares) + self.parent.asked < wanted:
-            self.parent.ask(spare=True)
-        for _ in range(len(self.spares) - wanted):
-            self.spares.pop().close()  # it sees that, and ends
+        spares, wanted = self.pool.count(Readiness.SPARE, Readiness.PREPARING), self._reserve.wanted(time.monotonic())
+        child = self.pool.find(Readiness.BARE if spares < wanted else Readiness.SPARE)
+        if spares < wanted and child is not None:
+            self._prepare(child)
+        elif self.pool.count(Readiness.BARE) + self.parent.asked < BARE:
+            self.parent.ask()
+        if spares > wanted and child is not None:
+            self.pool.remove(child.pid)
+            self._let_go(child)
         if wanted > 1:
             self._refill_in(LONGEST_SPARE_SECONDS)
 
-    def _take_child(self, child: Spare) -> None:
+    def _prepare(self, child: Child) -> None:
+        """Have a bare child make a spare of itself."""
+        with contextlib.suppress(OSError):  # it has died, which is noticed in a moment
+            channel.send(child.channel, {"get_ready": True})
+        self.pool.add(child, Readiness.PREPARING)
+        self._loop.add_reader(child.channel, self._hear_ready, child)
+
+    def _hear_ready(self, child: Child) -> None:
+        """It is a spare now; or it is about to end, and has perhaps said why."""
+        self._loop.remove_reader(child.channel)
+        with contextlib.suppress(OSError):
+            received = channel.receive(child.channel)
+            if received is not None and "ready" in received[0]:
+                self.pool.add(child, Readiness.SPARE)
+                self._refill_in(SPARE_SECONDS)
+            elif received is not None:
+                LOG.error("a spare worker cannot get ready: %s", received[0].get("failed"))
+
+    def _let_go(self, child: Child) -> None:
+        """It sees that, and ends."""
+        self._loop.remove_reader(child.channel)
+        child.close()
+
+    def _take_child(self, child: Child) -> None:
         """A child has been forked: for whoever waits for one, else to be kept."""
         if self._closing:
             child.close()
             return
         if not self._unborn:
-            self.spares.append(child)
+            self.pool.add(child)
             self._refill_in(SPARE_SECONDS)
             return
         door, worker = self._unborn.pop(0)
         if not self._assign(door, worker, child):
             self._unborn.insert(0, (door, worker))
-            self.parent.ask(spare=False)
+            self.parent.ask()
         elif not self._unborn:
             self._refill_in(SPARE_SECONDS)
 
-    def _assign(self, door: Door, worker: Worker, child: Spare) -> bool:
+    def _assign(self, door: Door, worker: Worker, child: Child) -> bool:
         """Make a child a worker; False when the child has died meanwhile."""
         try:
             told, private = self._tell(door, worker.owner)
         except (EngineError, OSError) as fault:
             self._fail(door, worker, str(fault))
-            self.spares.append(child)
+            self._let_go(child)
             return True
         try:
             worker.give(child, told, door.listener, private)
@@ -208,9 +235,9 @@ class Staff:
         """A child has ended."""
         if pid in self._workers:
             self._end_worker(*self._workers.pop(pid), os.waitstatus_to_exitcode(status))
-        for spare in [each for each in self.spares if each.pid == pid]:
-            self.spares.remove(spare)
-            spare.close()
+        child = self.pool.remove(pid)
+        if child is not None:
+            self._let_go(child)
             LOG.error("a spare worker %s before it was needed", describe_exit(os.waitstatus_to_exitcode(status)))
             self._refill_in(self._spare_seconds)
             self._spare_seconds = min(self._spare_seconds * 2, LONGEST_SPARE_SECONDS)

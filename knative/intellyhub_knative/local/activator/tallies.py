@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 __all__ = ["Tallies"]
 
@@ -18,8 +18,8 @@ class Tallies:
         self.evicted = 0
         self.refused = 0
 
-    def render(self, *, sockets: int, states: Iterable[str], spares: int) -> str:
-        """The page a scraper reads; `states` holds one word per worker."""
+    def render(self, *, sockets: int, states: Iterable[str], waiting: Mapping[str, int]) -> str:
+        """The page a scraper reads; `states` holds one word per worker, `waiting` counts children without work."""
         counted = dict.fromkeys(("starting", "busy", "idle", "stopping"), 0)
         for state in states:
             counted[state] = counted.get(state, 0) + 1
@@ -35,6 +35,6 @@ class Tallies:
             f"intellyhub_flow_sockets {sockets}",
             "# HELP intellyhub_spare_workers Forked children that wait to become workers.",
             "# TYPE intellyhub_spare_workers gauge",
-            f"intellyhub_spare_workers {spares}",
+            *(f'intellyhub_spare_workers{{readiness="{name}"}} {count}' for name, count in waiting.items()),
         ]
         return "\n".join(lines) + "\n"

@@ -51,14 +51,18 @@ WITHOUT_BLOCKS = frozenset((*CONTROL, "file", "http", "rss_reader", "telegram-bo
 """State types that never start a process."""
 
 
-def live(end: socket.socket, walls: Walls, ground: Ground) -> NoReturn:
-    """Be a worker, from the assignment to the exit."""
+def live(end: socket.socket, walls: Walls, ground: Ground, *, get_ready: Callable[[], None]) -> NoReturn:
+    """Be a worker, from the assignment to the exit. It may be told before that to `get_ready`, and says when it is."""
     code = 1
     early = Early()
     for number in STOPPING:
         signal.signal(number, early.note)
     try:
         received = channel.receive(end)
+        while received == ({"get_ready": True}, []):
+            get_ready()
+            channel.send(end, {"ready": True})
+            received = channel.receive(end)
         code = 0 if received is None else work(end, walls, ground, early, *received)
     except EngineError as fault:
         LOG.error("%s", fault)  # noqa: TRY400 - a person reads it, not a developer

@@ -12,7 +12,7 @@ from typing import Any
 
 from intellyhub_knative.local.activator import channel
 from intellyhub_knative.local.activator.page import Page, State, Vitals, make_page
-from intellyhub_knative.local.activator.parent import Spare
+from intellyhub_knative.local.activator.parent import Child
 
 __all__ = ["Worker"]
 
@@ -39,13 +39,13 @@ class Worker:
         self.quiet = self.created
         """Since when it has taken nobody, as far as was seen."""
         self._seen = 0
-        self._spare: Spare | None = None
+        self._child: Child | None = None
         self._page: Page | None = None
 
     @property
     def pid(self) -> int | None:
         """None while it waits for a process."""
-        return self._spare.pid if self._spare is not None else None
+        return self._child.pid if self._child is not None else None
 
     @property
     def vitals(self) -> Vitals:
@@ -72,18 +72,18 @@ class Worker:
     @property
     def channel(self) -> socket.socket:
         """To its process."""
-        assert self._spare is not None
-        return self._spare.channel
+        assert self._child is not None
+        return self._child.channel
 
-    def give(self, spare: Spare, message: Any, listener: socket.socket, private: int) -> None:
+    def give(self, child: Child, message: Any, listener: socket.socket, private: int) -> None:
         """Make a waiting child this worker. Raises OSError when the child has died meanwhile."""
         page = make_page()
         try:
-            channel.send(spare.channel, message, [listener.fileno(), page, private])
+            channel.send(child.channel, message, [listener.fileno(), page, private])
         except OSError:
             os.close(page)
             raise
-        self._spare, self._page = spare, Page(page)
+        self._child, self._page = child, Page(page)
         self.assigned = time.monotonic()
 
     def stop(self) -> None:
@@ -99,8 +99,8 @@ class Worker:
 
     def close(self) -> None:
         """Release what belongs to it. Its process has ended."""
-        if self._spare is not None:
-            self._spare.close()
+        if self._child is not None:
+            self._child.close()
         if self._page is not None:
             self._page.close()
 
@@ -123,9 +123,9 @@ class Worker:
         }
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._spare is not None:
+        if self._child is not None:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._spare.handle, number)
+                signal.pidfd_send_signal(self._child.handle, number)
 
 
 def measure_memory(pid: int | None) -> int | None:

@@ -1,7 +1,7 @@
 """The warm parent of all workers: one thread, everything imported, nothing open. It forks when told, and reaps.
 
 `python -m intellyhub_knative.local.activator.zygote DESCRIPTOR`. Its channel says first what walls there are; then each
-message `{"spare": bool}` asks for one more child. It ends when the activator does.
+message asks for one more child. It ends when the activator does.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any, NoReturn  # noqa: E402
 
 from intellyhub_engine.blocks.walls import adopt_orphans, hide_from_equals  # noqa: E402
-from intellyhub_engine.walls.enclosure import Ground, fork_enclosed, settle_in  # noqa: E402
+from intellyhub_engine.walls.enclosure import Ground, fork_enclosed, prepare, settle_in  # noqa: E402
 from intellyhub_engine.walls.groups import remove_group  # noqa: E402
 from intellyhub_engine.walls.probe import Walls  # noqa: E402
 from intellyhub_knative.local.activator import channel  # noqa: E402
@@ -60,18 +60,17 @@ class Zygote:
             if self._control.fileno() in ready:
                 received = channel.receive(self._control)
                 if received is not None:
-                    self._fork(spare=received[0]["spare"])
+                    self._fork()
                 else:
                     leashed = False
                     poll.unregister(self._control)
 
-    def _fork(self, *, spare: bool) -> None:
-        """One more child, needed at once or to be kept as a `spare`. It and the activator get a channel to each other;
-        the activator gets its pidfd too."""
+    def _fork(self) -> None:
+        """One more child. It and the activator get a channel to each other; the activator gets its pidfd too."""
         ours, childs = channel.make_pair()
         pid = fork_enclosed(self._walls, self._ground)
         if pid == 0:
-            self._become_worker(childs, ours, spare=spare)
+            self._become_worker(childs, ours)
         childs.close()
         handle = os.pidfd_open(pid)  # nobody else reaps it, so it is still itself
         with suppress(BrokenPipeError, ConnectionResetError):
@@ -79,7 +78,7 @@ class Zygote:
         ours.close()
         os.close(handle)
 
-    def _become_worker(self, end: socket.socket, others: socket.socket, *, spare: bool) -> NoReturn:
+    def _become_worker(self, end: socket.socket, others: socket.socket) -> NoReturn:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -88,12 +87,12 @@ class Zygote:
             others.close()
             self._control.close()
             gc.enable()
-            if spare:
-                self._rehearsal.play()
-            self._rehearsal.forget()
-            live(end, self._walls, self._ground)
+            live(end, self._walls, self._ground, get_ready=self._get_ready)
         finally:
             os._exit(1)
+
+    def _get_ready(self) -> None:
+        self._rehearsal.play(behind=lambda: prepare(self._walls, self._ground))
 
     def _reap(self) -> None:
         while True:

@@ -1,0 +1,66 @@
+"""The children that wait."""
+
+import os
+import socket
+
+import pytest
+
+from intellyhub_knative.local.activator.parent import Child
+from intellyhub_knative.local.activator.pool import Pool, Readiness
+
+
+@pytest.fixture
+def make_child():
+    ends = []
+
+    def make(pid):
+        ours, theirs = socket.socketpair()
+        ends.extend((ours, theirs))
+        return Child(pid, ours, os.pidfd_open(os.getpid()))
+
+    children = []
+
+    def keep(pid):
+        children.append(make(pid))
+        return children[-1]
+
+    yield keep
+    for child in children:
+        child.close()
+    for end in ends:
+        end.close()
+
+
+def test_nobody_waits_at_first():
+    assert Pool().take() is None
+    assert Pool().counts() == {"preparing": 0, "bare": 0, "spare": 0}
+
+
+def test_a_spare_is_taken_before_a_bare_child_and_that_before_one_that_is_busy(make_child):
+    pool = Pool()
+    for pid, readiness in ((1, Readiness.PREPARING), (2, Readiness.BARE), (3, Readiness.SPARE)):
+        pool.add(make_child(pid), readiness)
+    assert [pool.take().pid for _ in range(3)] == [3, 2, 1]
+
+
+def test_the_oldest_of_equals_is_taken(make_child):
+    pool = Pool()
+    for pid in (7, 5, 6):
+        pool.add(make_child(pid))
+    assert [pool.take().pid for _ in range(3)] == [7, 5, 6]
+
+
+def test_one_that_gets_further_is_counted_once(make_child):
+    pool = Pool()
+    child = make_child(4)
+    for readiness in (Readiness.BARE, Readiness.PREPARING, Readiness.SPARE):
+        pool.add(child, readiness)
+    assert pool.counts() == {"preparing": 0, "bare": 0, "spare": 1}
+
+
+def test_one_that_ended_is_gone(make_child):
+    pool = Pool()
+    pool.add(make_child(4))
+    assert pool.remove(4).pid == 4
+    assert pool.remove(4) is None
+    assert pool.find(Readiness.BARE) is None
