@@ -4,7 +4,7 @@ VENV := .venv/bin
 CODE := engine functions knative control-plane scripts tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo console test soak check bench image lock clean
+.PHONY: help setup run demo console test soak check bench image docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,10 @@ bench: ## Measure the budgets, side by side with other engines
 
 image: ## Build the worker's image (make image BASE=... RUNTIME=... TAG=..., each may be left out)
 	@$(PYTHON) scripts/build_image.py $(if $(BASE),--base $(BASE)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(TAG),--tag $(TAG))
+
+docs: ## Write docs/functions from manifests, documents and examples
+	@$(PYTHON) scripts/setup.py run
+	@$(VENV)/python scripts/document.py
 
 lock: ## Resolve the lock files anew (make lock UPGRADE=--upgrade takes newer versions)
 	@$(PYTHON) scripts/lock.py $(UPGRADE)

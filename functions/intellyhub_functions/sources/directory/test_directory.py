@@ -2,6 +2,8 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
+from pathlib import Path
+
 import pytest
 
 from intellyhub_engine.errors import PermanentError
@@ -11,6 +13,7 @@ from intellyhub_functions.sources.directory import snapshot
 from intellyhub_functions.sources.directory.directory import listen
 from intellyhub_functions.sources.directory.patterns import expand_braces, make_patterns
 from intellyhub_functions.sources.folders import opened
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.surroundings import Listening, Log, await_that, make_context
 
 
@@ -179,3 +182,8 @@ def test_patterns_decide_by_name_or_by_path(wanted, path, answer):
 def test_a_pattern_that_stands_for_too_many_is_refused():
     with pytest.raises(PermanentError, match="more than 1000"):
         make_patterns(["{a,b}" * 12], [])
+
+
+def test_the_example_keeps_what_the_sample_says(tmp_path):
+    run_example(Path(__file__).parent, tmp_path)
+    assert "{" not in (tmp_path / "seen.txt").read_text()

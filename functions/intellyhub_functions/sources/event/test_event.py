@@ -2,6 +2,8 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
+from pathlib import Path
+
 import pytest
 
 from intellyhub_engine.errors import PermanentError
@@ -10,6 +12,7 @@ from intellyhub_engine.language.model import Listener
 from intellyhub_engine.language.values.projection import project
 from intellyhub_functions.catalogue import CATALOGUE
 from intellyhub_functions.sources.event.event import listen
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.surroundings import make_context
 
 
@@ -34,3 +37,8 @@ def test_data_that_is_no_object_is_found_as_data():
     event = Event(id="1", source="/shop", type="t", data="text")
     names = project(event, CATALOGUE.sources["event"], Listener(type="event", parameters={}, output=None))
     assert names["event"].data == "text"
+
+
+def test_the_example_keeps_what_the_sample_says(tmp_path):
+    run_example(Path(__file__).parent, tmp_path)
+    assert "{" not in (tmp_path / "seen.txt").read_text()

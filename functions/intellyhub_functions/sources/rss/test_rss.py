@@ -2,12 +2,15 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
+from pathlib import Path
+
 import pytest
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.journal.cursors import FileCursors
 from intellyhub_engine.machine.source import Health, MemoryCursors
 from intellyhub_functions.sources.rss.rss import listen
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.feeds import Article, FeedServer
 from intellyhub_functions.testing.surroundings import Listening, Log, await_that, make_context
 
@@ -107,3 +110,8 @@ def test_a_failing_feed_is_told_and_asked_more_seldom_while_others_go_on(server,
 def test_a_listener_without_feeds_is_refused(tmp_path):
     with pytest.raises(PermanentError, match="needs feeds"):
         next(listen({}, make_context(tmp_path)))
+
+
+def test_the_example_keeps_what_the_sample_says(tmp_path):
+    run_example(Path(__file__).parent, tmp_path)
+    assert "{" not in (tmp_path / "seen.txt").read_text()

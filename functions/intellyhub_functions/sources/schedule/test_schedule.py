@@ -3,6 +3,7 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.machine.source import MemoryCursors
 from intellyhub_functions.sources.schedule.schedule import Ticks, listen
 from intellyhub_functions.sources.schedule.times import make_schedule
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.surroundings import make_context
 
 NOON = datetime(2025, 3, 29, 12, tzinfo=UTC)
@@ -196,3 +198,8 @@ def test_the_next_time_of_an_interval_is_after_now_and_within_one_interval(secon
     found = schedule.after(now, last=last)
     assert now < found <= now + timedelta(seconds=seconds)
     assert (found - last) % timedelta(seconds=seconds) == timedelta()
+
+
+def test_the_example_keeps_what_the_sample_says(tmp_path):
+    run_example(Path(__file__).parent, tmp_path)
+    assert "{" not in (tmp_path / "seen.txt").read_text()

@@ -2,11 +2,14 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
+from pathlib import Path
+
 import pytest
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.machine.source import MemoryCursors
 from intellyhub_functions.sources.telegram.telegram import listen
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.surroundings import Listening, Log, await_that, make_context
 from intellyhub_functions.testing.telegram_api import TelegramApi
 
@@ -94,3 +97,8 @@ def test_a_wrong_token_ends_the_listener_without_being_shown(api, tmp_path):
 def test_a_long_poll_is_left_at_once_when_the_source_has_to_end(api, tmp_path):
     with watch(api, tmp_path, timeout=50):
         await_that(lambda: len(api.calls) >= 2)
+
+
+def test_the_example_keeps_what_the_sample_says(tmp_path):
+    run_example(Path(__file__).parent, tmp_path)
+    assert "{" not in (tmp_path / "seen.txt").read_text()

@@ -7,6 +7,7 @@ import hmac
 import json
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 import urllib3
@@ -14,6 +15,7 @@ import urllib3
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.machine.source import Health, Reply
 from intellyhub_functions.sources.webhook.webhook import listen
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.surroundings import Listening, await_that, make_context
 
 
@@ -170,3 +172,8 @@ def test_a_request_whose_length_is_in_doubt_is_no_event(tmp_path, head, body, st
             connection.shutdown(socket.SHUT_WR)
             assert connection.recv(100).split()[1] == status
     assert hook.events == []
+
+
+def test_the_example_keeps_what_the_sample_says(tmp_path):
+    run_example(Path(__file__).parent, tmp_path)
+    assert "{" not in (tmp_path / "seen.txt").read_text()

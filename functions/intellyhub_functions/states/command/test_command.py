@@ -2,6 +2,8 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
+from pathlib import Path
+
 import pytest
 
 from intellyhub_engine.blocks.blocks import Blocks
@@ -10,6 +12,7 @@ from intellyhub_engine.language.expressions.codes import link
 from intellyhub_engine.language.texts.python_blocks import compile_block
 from intellyhub_engine.language.texts.shell import compile_shell
 from intellyhub_functions.states.command.command import perform
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.server import Answer, LocalServer
 from intellyhub_functions.testing.surroundings import Log, make_step
 
@@ -107,3 +110,9 @@ def test_http_is_the_http_state(make):
 def test_a_command_is_exactly_one_thing(make, parameters, named):
     with pytest.raises(PermanentError, match=named):
         perform(parameters, make())
+
+
+def test_the_example_counts_words(tmp_path):
+    with Blocks() as blocks:
+        run_example(Path(__file__).parent, tmp_path, services={"blocks": blocks})
+    assert (tmp_path / "words.txt").read_text() == "one two\nthree"

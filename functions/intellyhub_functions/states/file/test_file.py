@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from intellyhub_functions.states.file import file as file_state
 from intellyhub_functions.states.file.file import perform
 from intellyhub_functions.states.file.paths import place
 from intellyhub_functions.states.file.storage import append_once, write_whole
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.surroundings import make_step
 
 
@@ -213,3 +215,8 @@ def test_a_codec_that_is_no_encoding_is_a_failure_with_words(step, encoding):
         (step.workspace / "kept").write_text("a")
         with pytest.raises(PermanentError):
             perform({"path": "made", **parameters, "encoding": encoding}, step)
+
+
+def test_the_example_keeps_a_report(tmp_path):
+    run_example(Path(__file__).parent, tmp_path)
+    assert (tmp_path / "reports" / "log.txt").read_text() == "3 paid, 1 open\n"

@@ -5,6 +5,7 @@
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from intellyhub_engine.language.values.values import TextRecord
 from intellyhub_functions.settings import settings
 from intellyhub_functions.states.http.expected import is_expected
 from intellyhub_functions.states.http.http import perform
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.server import Answer, LocalServer
 from intellyhub_functions.testing.surroundings import make_step
 
@@ -233,3 +235,9 @@ def test_expected_statuses_are_numbers_or_classes(status, expected, answer):
 def test_a_status_that_is_none_is_named():
     with pytest.raises(PermanentError, match="'ok'"):
         is_expected(200, "ok")
+
+
+def test_the_example_asks_and_tells(service, tmp_path):
+    service.answers |= {"/orders": Answer.of_json([{"id": 1}, {"id": 2}]), "/seen": Answer(status=204)}
+    run_example(Path(__file__).parent, tmp_path, names={"API_URL": service.url})
+    assert service.calls[-1].body == b'{"count": 2}'

@@ -3,6 +3,7 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from intellyhub_functions.catalogue import CATALOGUE
 from intellyhub_functions.feeds.feed import read_feed
 from intellyhub_functions.feeds.result import RSSFeedResult
 from intellyhub_functions.states.rss_reader.rss_reader import perform
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.feeds import Article, FeedServer
 from intellyhub_functions.testing.surroundings import make_step
 
@@ -126,3 +128,7 @@ def test_atom_is_read_as_well():
         "body",
         "2025-01-02T03:04:05+00:00",
     )
+
+
+def test_the_example_reads_a_feed(server, tmp_path):
+    run_example(Path(__file__).parent, tmp_path, names={"FEED_URL": f"{server.url}/feed.xml"})

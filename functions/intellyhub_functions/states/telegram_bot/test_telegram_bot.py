@@ -2,12 +2,15 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
+from pathlib import Path
+
 import pytest
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.events import Event
 from intellyhub_functions.states.telegram_bot.telegram_bot import perform
 from intellyhub_functions.telegram.text import split_text
+from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.surroundings import Log, make_step
 from intellyhub_functions.testing.telegram_api import TelegramApi
 
@@ -130,3 +133,9 @@ def test_without_a_chat_it_gives_the_message_received(tmp_path):
     event = Event(id="1", source="s", type="t", data={"text": "hi", "message": "hi", "chat_id": "7", "user_id": "8"})
     received = perform({"message_types": ["text"]}, make_step(tmp_path, event=event))
     assert (str(received), received.text, received.chat_id, received.user_id) == ("hi", "hi", "7", "8")
+
+
+def test_the_example_says_what_time_it_is(api, tmp_path):
+    names = {"TELEGRAM_API_URL": api.url, "TELEGRAM_BOT_TOKEN": api.token, "TELEGRAM_CHAT_ID": "7"}
+    run_example(Path(__file__).parent, tmp_path, names=names)
+    assert api.sent[0]["text"].startswith("It is <b>")
