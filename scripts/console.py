@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FRONTEND = ROOT / "frontend"
 DIST = FRONTEND / "dist"
 MODULES = FRONTEND / "node_modules"
+VITE = MODULES / "vite" / "bin" / "vite.js"
 CACHE = ROOT / ".cache"
 STAMP = CACHE / "console.json"
 PYTHON = ROOT / ".venv" / "bin" / "python"
@@ -51,11 +52,8 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         check() if arguments == ["check"] else build()
-    except Stopped as why:
+    except (Stopped, OSError) as why:
         print(f"console: stopped: {why}", file=sys.stderr)
-        return 1
-    except OSError as fault:
-        print(f"console: stopped: {fault}", file=sys.stderr)
         return 1
     return 0
 
@@ -71,7 +69,7 @@ def build() -> None:
         digest = make_digest()
         paths = install()
         say("building")
-        run(["node", vite(), "build", "--outDir", "dist.new", "--emptyOutDir", "--logLevel", "warn"], paths)
+        run(["node", str(VITE), "build", "--outDir", "dist.new", "--emptyOutDir", "--logLevel", "warn"], paths)
         made = FRONTEND / "dist.new"
         compress(made)
         shutil.rmtree(DIST, ignore_errors=True)
@@ -176,11 +174,6 @@ def install_node() -> str:
         run([*pip, "--no-deps", "--require-hashes", "--requirement", str(WHEEL_LOCK), "--target", str(WHEEL)])
         stamp.write_text(lock)
     return f"{WHEEL_BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-
-
-def vite() -> str:
-    """Return the path of Vite's command."""
-    return str(MODULES / "vite" / "bin" / "vite.js")
 
 
 def run(command: list[str], paths: str | None = None) -> None:

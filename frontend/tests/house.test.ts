@@ -72,6 +72,14 @@ describe('the languages', () => {
   })
 })
 
+it('every text that is named in the code is there', () => {
+  const english = new Map(entriesOf(en))
+  const spoken = new RegExp(`'((?:${Object.keys(en).join('|')})\\.[\\w.]+)'`, 'g')
+  const named = CODE.flatMap((path) => [...read(path).matchAll(spoken)].map(([, key]) => key ?? ''))
+  expect(named.length).toBeGreaterThan(100)
+  expect(named.filter((key) => !english.has(key))).toEqual([])
+})
+
 describe.each(COMPONENTS)('%s', (path) => {
   const { descriptor } = parse(read(path))
 

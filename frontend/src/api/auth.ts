@@ -1,3 +1,4 @@
+/** Signing in, and who one is then. */
 import { api, bodyOf } from './client'
 import type { User } from './model'
 import { keepToken } from './session'

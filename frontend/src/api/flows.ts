@@ -1,3 +1,4 @@
+/** Flows, their versions, and starting them. */
 import { api, bodyOf } from './client'
 import type { Flow, FlowSummary, FlowVersion, Graph, JsonObject, Page, Validation } from './model'
 
@@ -6,7 +7,7 @@ export interface Execution {
   variables?: JsonObject
 }
 
-export function listFlows(query: { q?: string; cursor?: string; limit?: number }): Promise<Page<FlowSummary>> {
+export function listFlows(query: { q?: string; limit: number }): Promise<Page<FlowSummary>> {
   return bodyOf(api.GET('/api/flows', { params: { query } }))
 }
 
@@ -30,7 +31,7 @@ export async function deleteFlow(flow: string): Promise<void> {
   await api.DELETE('/api/flows/{flow_id}', at(flow))
 }
 
-export function validateFlow(yaml: string, signal: AbortSignal): Promise<Validation> {
+export function validateFlow(yaml: string, signal?: AbortSignal): Promise<Validation> {
   return bodyOf(api.POST('/api/flows/validate', { body: { yaml_content: yaml }, signal }))
 }
 
@@ -40,8 +41,8 @@ export async function executeFlow(flow: string, execution: Execution): Promise<s
   return 'run_id' in started ? started.run_id : started.id
 }
 
-export function listVersions(flow: string): Promise<Page<FlowVersion>> {
-  return bodyOf(api.GET('/api/flows/{flow_id}/versions', at(flow)))
+export function listVersions(flow_id: string, limit: number): Promise<Page<FlowVersion>> {
+  return bodyOf(api.GET('/api/flows/{flow_id}/versions', { params: { path: { flow_id }, query: { limit } } }))
 }
 
 export async function readVersionText(flow: string, version: number): Promise<string> {
@@ -53,7 +54,7 @@ export async function readMachine(flow: string, version: number | null): Promise
   const current = await readFlow(flow)
   if (version === null || version === current.version) return current.graph
   const text = await readVersionText(flow, version)
-  return (await validateFlow(text, new AbortController().signal)).graph
+  return (await validateFlow(text)).graph
 }
 
 export async function rollBack(flow: string, version: number): Promise<void> {

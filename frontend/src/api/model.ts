@@ -31,6 +31,11 @@ export interface Page<T> {
   next_cursor: string | null
 }
 
+/** Names one attempt of one step, as the address of a run's page does. */
+export function stepKey(step: Step): string {
+  return `${step.seq}.${step.attempt}`
+}
+
 export function isFinished(status: RunStatus): boolean {
   return status === 'succeeded' || status === 'failed' || status === 'cancelled'
 }

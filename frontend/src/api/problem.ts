@@ -1,13 +1,9 @@
 /** What went wrong with a request, in the words of the platform's problem document (RFC 9457). */
 
 export interface ProblemDocument {
-  type?: string
   title?: string
-  status?: number
   detail?: string
   remedy?: string
-  errors?: unknown
-  problems?: unknown
 }
 
 export class ApiProblem extends Error {
@@ -28,6 +24,11 @@ export class ApiProblem extends Error {
 
   get isNotFound(): boolean {
     return this.status === 404
+  }
+
+  /** Asking again would be answered the same. */
+  get isFinal(): boolean {
+    return this.status === 401 || this.status === 403 || this.isNotFound
   }
 }
 

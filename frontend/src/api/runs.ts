@@ -1,3 +1,4 @@
+/** Runs, their steps, and what one can do with them. */
 import { api, bodyOf } from './client'
 import type { JsonObject, Page, Run, RunStatus, RunSummary, Step } from './model'
 import { follow, type StreamOptions } from './stream'

@@ -1,6 +1,7 @@
 /** Server-sent events over fetch, because EventSource cannot carry a token: resumes where it broke off. */
-import { readProblem } from './problem'
+import { ApiProblem, readProblem } from './problem'
 import { currentToken, expire } from './session'
+import { sleep } from './sleep'
 
 export interface StreamEvent {
   /** Position in the stream; sent back as Last-Event-ID after a break. */
@@ -35,7 +36,7 @@ export async function follow(path: string, options: StreamOptions): Promise<void
       }
     } catch (fault) {
       if (signal.aborted) return
-      if (isFinal(fault)) throw fault
+      if (fault instanceof ApiProblem && fault.isFinal) throw fault
     }
     onConnected?.(false)
     await sleep(pause, signal)
@@ -88,16 +89,4 @@ function parseBlock(block: string): StreamEvent | null {
   }
   if (fields.data.length === 0) return null
   return { id: fields.id, event: fields.event, data: JSON.parse(fields.data.join('\n')) }
-}
-
-function isFinal(fault: unknown): boolean {
-  const status = (fault as { status?: number }).status
-  return status === 401 || status === 403 || status === 404
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
-  })
 }

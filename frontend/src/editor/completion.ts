@@ -4,11 +4,11 @@ import type { CompletionContext, CompletionResult } from '@codemirror/autocomple
 import { findStates } from './states'
 
 /** The kinds that every installation has. */
-const STATE_TYPES = [
+export const STATE_TYPES = [
   ...['set', 'if', 'switch', 'loop', 'parallel', 'wait', 'call', 'emit', 'assert', 'end'],
   ...['command', 'file', 'http', 'rss_reader', 'telegram-bot'],
 ]
-const LISTENER_TYPES = ['webhook', 'schedule', 'rss', 'directory', 'telegram', 'email', 'mqtt', 'mcp', 'a2a']
+export const LISTENER_TYPES = ['webhook', 'event', 'schedule', 'rss', 'directory', 'telegram', 'email', 'mqtt', 'mcp', 'a2a']
 const TARGET = /^\s*-?\s*(?:\w*transition\w*|default|start_state|then|else|next|body_state)\s*:\s*[\w-]*$/
 
 export function complete(context: CompletionContext): CompletionResult | null {
@@ -16,8 +16,8 @@ export function complete(context: CompletionContext): CompletionResult | null {
   const before = line.text.slice(0, context.pos - line.from)
   const from = context.pos - (/[\w-]*$/.exec(before)?.[0].length ?? 0)
   if (/^\s*-?\s*(?:state_type|type)\s*:\s*[\w-]*$/.test(before)) {
-    const within = /^\s{0,2}(?:type)/.test(before) && isInListener(context)
-    return { from, options: options(within ? LISTENER_TYPES : STATE_TYPES, 'type'), validFor: /^[\w-]*$/ }
+    const types = isInListener(context) ? LISTENER_TYPES : STATE_TYPES
+    return { from, options: options(types, 'type'), validFor: /^[\w-]*$/ }
   }
   if (!TARGET.test(before)) return null
   const names = findStates(context.state.doc.toString()).map((state) => state.name)

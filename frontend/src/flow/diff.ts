@@ -33,6 +33,5 @@ function shorten(lines: DiffLine[], changeAbove: boolean, changeBelow: boolean):
   const [head, tail] = [changeAbove ? AROUND : 0, changeBelow ? AROUND : 0]
   const count = lines.length - head - tail
   if (count <= 1) return lines
-  const end = lines.slice(lines.length - tail)
-  return [...lines.slice(0, head), { kind: 'gap', text: '', count }, ...(tail ? end : [])]
+  return [...lines.slice(0, head), { kind: 'gap', text: '', count }, ...lines.slice(lines.length - tail)]
 }

@@ -17,7 +17,6 @@ export interface Draft {
   isChecking: Readonly<Ref<boolean>>
   /** Why the text could not be looked at. */
   fault: Readonly<Ref<ApiProblem | undefined>>
-  discard: () => void
 }
 
 export function useDraft(flow: Readonly<Ref<Flow | undefined>>): Draft {
@@ -80,11 +79,7 @@ export function useDraft(flow: Readonly<Ref<Flow | undefined>>): Draft {
     asking?.abort()
   }
 
-  function discard(): void {
-    text.value = published.value
-  }
-
-  return { text, isChanged, problems, graph, isChecking, fault, discard }
+  return { text, isChanged, problems, graph, isChecking, fault }
 }
 
 function keyOf(id: string): string {

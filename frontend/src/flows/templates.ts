@@ -14,14 +14,17 @@ export interface Template {
   yaml: string
 }
 
-export const TEMPLATES: readonly Template[] = [
+export const TEMPLATES: readonly [Template, ...Template[]] = [
   { key: 'webhook', icon: Webhook, yaml: webhook },
   { key: 'approval', icon: UserCheck, yaml: approval },
   { key: 'schedule', icon: CalendarClock, yaml: schedule },
   { key: 'feed', icon: Rss, yaml: feed },
 ]
 
-/** The template's text under the person's own name for the flow, quoted so that YAML takes any name. */
+/** Names that YAML takes as they are typed: no signs, and no word that means something else. */
+const PLAIN = /^(?!(?:true|false|null|yes|no|on|off)$)\p{L}[\p{L}\p{N} _-]*$/iu
+
+/** The template's text under the person's own name for the flow, quoted where YAML would not take it for a text. */
 export function withName(yaml: string, name: string): string {
-  return yaml.replace(/^name: .*$/m, () => `name: ${/^[\p{L}][\p{L}\p{N} _-]*$/u.test(name) ? name : JSON.stringify(name)}`)
+  return yaml.replace(/^name: .*$/m, () => `name: ${PLAIN.test(name) ? name : JSON.stringify(name)}`)
 }

@@ -36,5 +36,6 @@ export async function chooseLocale(chosen: Locale): Promise<void> {
 /** The language kept from last time, else the first of the browser's that we speak. */
 export function preferredLocale(): Locale {
   const wanted = [localStorage.getItem(KEY), ...navigator.languages.map((tag) => tag.slice(0, 2))]
-  return LOCALES.find(({ locale }) => wanted.find((tag) => tag === 'en' || tag === 'it') === locale)?.locale ?? 'en'
+  const spoken = wanted.flatMap((tag) => LOCALES.filter((language) => language.locale === tag))
+  return spoken[0]?.locale ?? 'en'
 }

@@ -49,7 +49,6 @@ const STATES: Readonly<Record<string, Component>> = {
 const LISTENERS: Readonly<Record<string, Component>> = {
   directory: FolderOpen,
   email: Mail,
-  mqtt: Radio,
   rss: Rss,
   schedule: CalendarClock,
   telegram: Send,

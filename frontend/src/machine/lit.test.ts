@@ -28,3 +28,8 @@ it('marks the transitions taken, and the end when the run went there', () => {
   expect([...taken]).toEqual([edgeKey('a', 'b'), edgeKey('b', 'end')])
   expect(states.has('end')).toBe(true)
 })
+
+it('counts the visits of an end that is a state like others', () => {
+  const { states } = lightUp([step(1, 'a', { next: 'end' }), step(2, 'end', { type: 'end' })])
+  expect(states.get('end')).toEqual({ status: 'succeeded', visits: 1 })
+})

@@ -24,7 +24,8 @@ export function lightUp(steps: readonly Step[]): Lit {
     const visits = (states.get(step.state)?.visits ?? 0) + (step.attempt === 1 ? 1 : 0)
     states.set(step.state, { status: step.status, visits })
     if (step.next) taken.add(edgeKey(step.state, step.next))
-    if (step.next === 'end' && !states.has('end')) states.set('end', { status: 'succeeded', visits: 1 })
   }
+  // The end that nobody wrote has no step of its own.
+  if (!states.has('end') && steps.some((step) => step.next === 'end')) states.set('end', { status: 'succeeded', visits: 1 })
   return { states, taken }
 }

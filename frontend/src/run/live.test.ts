@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { effectScope, ref, type EffectScope } from 'vue'
 
 import type { Run, RunStatus, Step } from '@/api/model'
+import { ApiProblem } from '@/api/problem'
 import type { StreamOptions } from '@/api/stream'
 
 import { useLiveRun, type LiveRun } from './live'
@@ -71,4 +72,21 @@ it('does not follow a run that has ended, and leaves the old one for the next', 
   now('failed', 1)
   await flushPromises()
   expect([stream.signal.aborted, run.value?.id, api.followRun.mock.calls.length]).toEqual([true, '2', 1])
+})
+
+it('asks again by itself when no answer comes, and follows the run then', async () => {
+  api.readSteps.mockRejectedValueOnce(new TypeError('refused'))
+  const { run, problem } = open()
+  await flushPromises()
+  expect(problem.value?.isUnreachable).toBe(true)
+  now('running', 1)
+  await vi.advanceTimersByTimeAsync(3000)
+  expect([run.value?.status, problem.value, api.followRun.mock.calls.length]).toEqual(['running', undefined, 1])
+})
+
+it('does not ask again what was refused', async () => {
+  api.readSteps.mockRejectedValueOnce(new ApiProblem(404, {}))
+  const { problem } = open()
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect([problem.value?.status, api.readSteps.mock.calls.length]).toEqual([404, 1])
 })

@@ -4,9 +4,12 @@ import { onScopeDispose, ref, shallowRef, watch, type Ref } from 'vue'
 import { isFinished, type Run, type Step } from '@/api/model'
 import { toProblem, type ApiProblem } from '@/api/problem'
 import { followRun, readRun, readSteps } from '@/api/runs'
+import { sleep } from '@/api/sleep'
 
 /** At least this long between two readings, however fast the run is. */
 const PAUSE_MS = 150
+/** Between two readings while no answer comes. */
+const RETRY_MS = 3000
 
 export interface LiveRun {
   run: Readonly<Ref<Run | undefined>>
@@ -34,6 +37,7 @@ export function useLiveRun(id: Readonly<Ref<string>>): LiveRun {
       run.value = undefined
       steps.value = []
       problem.value = undefined
+      isLive.value = false
       void begin(watching.signal)
     },
     { immediate: true },
@@ -45,11 +49,12 @@ export function useLiveRun(id: Readonly<Ref<string>>): LiveRun {
     if (signal.aborted || !run.value || isFinished(run.value.status)) return
     try {
       await followRun(id.value, { signal, onEvent: () => void refresh(), onConnected: (on) => (isLive.value = on) })
+      if (!signal.aborted) await refresh()
     } catch (fault) {
       problem.value = toProblem(fault)
+    } finally {
+      if (!signal.aborted) isLive.value = false
     }
-    isLive.value = false
-    if (!signal.aborted) await refresh()
   }
 
   /** Read now, or once more after the reading under way. */
@@ -70,13 +75,23 @@ export function useLiveRun(id: Readonly<Ref<string>>): LiveRun {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
   }
 
+  /** Read, again and again until the platform answers or refuses. */
   async function read(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await readOnce(signal)
+      if (signal.aborted || !problem.value || problem.value.isFinal) return
+      await sleep(RETRY_MS, signal)
+    }
+  }
+
+  async function readOnce(signal: AbortSignal): Promise<void> {
     try {
       // The run last: steps that are newer than it do no harm, an end without its steps would.
       const foundSteps = await readSteps(id.value)
       const found = await readRun(id.value)
+      const settled = isFinished(found.status) && !isSettled(foundSteps) ? await readSteps(id.value) : foundSteps
       if (signal.aborted) return
-      steps.value = isFinished(found.status) && !isSettled(foundSteps) ? await readSteps(id.value) : foundSteps
+      steps.value = settled
       run.value = found
       problem.value = undefined
     } catch (fault) {

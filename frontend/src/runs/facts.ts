@@ -2,6 +2,7 @@
 import type { ComposerTranslation } from 'vue-i18n'
 
 import type { RunSummary } from '@/api/model'
+import type { Times } from '@/shell/times'
 
 /** The end of a run's id: its beginning is the time, the same for all runs of a while. */
 export function shortId(id: string): string {
@@ -13,4 +14,10 @@ export function outcomeOf(run: RunSummary, t: ComposerTranslation, ago: (at: str
   if (run.error) return run.error
   if (run.status === 'waiting') return run.wake_at ? t('runs.waitsUntil', { when: ago(run.wake_at) }) : t('runs.waits')
   return run.end_state ? t('runs.endedAt', { state: run.end_state }) : ''
+}
+
+/** How long a run took, or has been running; nothing while it waits. */
+export function lengthOf(run: RunSummary, { took, since }: Times): string {
+  if (run.duration_ms !== null) return took(run.duration_ms)
+  return run.status === 'running' ? since(run.started_at) : ''
 }

@@ -7,7 +7,9 @@ import { dropToken } from '@/api/session'
 
 export const person = shallowRef<User>()
 
+/** Whoever was there before is forgotten first. */
 export async function loadPerson(): Promise<void> {
+  person.value = undefined
   person.value = await readMe()
 }
 

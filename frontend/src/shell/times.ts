@@ -47,6 +47,8 @@ export function useNow(): Ref<number> {
   return now
 }
 
+export type Times = ReturnType<typeof useTimes>
+
 export function useTimes() {
   const moment = useNow()
   return {

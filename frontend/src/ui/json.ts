@@ -1,4 +1,4 @@
-/** Reading the JSON objects that people type. */
+/** JSON as people type and read it. */
 import type { JsonObject } from '@/api/model'
 
 export interface ReadJson {
@@ -17,4 +17,9 @@ export function readJsonObject(text: string): ReadJson {
   } catch (fault) {
     return { problem: (fault as SyntaxError).message }
   }
+}
+
+/** A value as people read it: texts without their quotes. */
+export function showJson(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value, null, 2)
 }

@@ -7,20 +7,18 @@ export interface Toast {
   id: number
   text: string
   tone: 'plain' | 'bad'
-  action?: { label: string; run: () => void }
 }
 
 export const toasts = shallowRef<readonly Toast[]>([])
 let latest = 0
 
-export function toast(text: string, options: Partial<Pick<Toast, 'tone' | 'action'>> = {}): void {
-  const shown: Toast = { id: ++latest, text, tone: 'plain', ...options }
-  toasts.value = [...toasts.value, shown].slice(-3)
+export function toast(text: string, tone: Toast['tone'] = 'plain'): void {
+  toasts.value = [...toasts.value, { id: ++latest, text, tone }].slice(-3)
 }
 
 /** Tell that an action failed, in the platform's words. */
 export function toastFault(fault: unknown): void {
-  toast(toProblem(fault).message, { tone: 'bad' })
+  toast(toProblem(fault).message, 'bad')
 }
 
 export function dismiss(id: number): void {
