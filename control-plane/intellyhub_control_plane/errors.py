@@ -6,6 +6,7 @@ ControlPlaneError
     ├── RequestInvalid          422: the request's shape is wrong; names every fault
     ├── FlowRefused             422: the flow's text has errors; names every one
     ├── KeyReused               422: an idempotency key came back with another request
+    ├── FlowUnwilling           422: the flow's worker says why it does not do it
     ├── Unauthenticated         401: nobody known
     ├── RoleTooLow              403: known, but not allowed
     ├── RegistrationClosed      403: accounts are made by the administrator
@@ -16,20 +17,23 @@ ControlPlaneError
     ├── Stale                   412: it was changed meanwhile
     ├── QuotaExceeded           402: the plan does not include more
     ├── TooManyRequests         429: with the time to wait
-    └── Unreachable             503: another part of the platform does not answer
+    ├── Unreachable             503: another part of the platform does not answer
+    └── DiskFull                507: nothing can be kept
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from intellyhub_control_plane.shapes.flows import FlowProblem
 from intellyhub_control_plane.shapes.problems import FieldFault
 
 __all__ = [
     "ControlPlaneError",
+    "DiskFull",
     "FlowRefused",
+    "FlowUnwilling",
     "KeyReused",
     "NoAddress",
     "NotFound",
@@ -45,7 +49,10 @@ __all__ = [
     "TooManyRequests",
     "Unauthenticated",
     "Unreachable",
+    "found",
 ]
+
+Row = TypeVar("Row")
 
 
 class ControlPlaneError(Exception):
@@ -108,6 +115,12 @@ class KeyReused(Refusal):
         super().__init__(f"{key!r} was used for a request with another content; use a new key for a new request")
 
 
+class FlowUnwilling(Refusal):
+    """The flow's worker says why it does not do it."""
+
+    status, code, title = 422, "unwilling", "The flow cannot do that"
+
+
 class Unauthenticated(Refusal):
     """It is not known who asks."""
 
@@ -143,6 +156,13 @@ class NotFound(Refusal):
     def __init__(self, noun: str, name: object) -> None:
         self.noun, self.name = noun, name
         super().__init__(f"there is no {noun} {str(name)[:120]!r}")
+
+
+def found(row: Row | None, noun: str, name: object) -> Row:
+    """The row that was looked for. Raises `NotFound` where there is none."""
+    if row is None:
+        raise NotFound(noun, name)
+    return row
 
 
 class NoAddress(Refusal):
@@ -215,3 +235,9 @@ class Unreachable(Refusal):
     def headers(self) -> dict[str, str]:
         """Processes are started again within seconds."""
         return {"Retry-After": "2"}
+
+
+class DiskFull(Refusal):
+    """There is no room to keep anything."""
+
+    status, code, title = 507, "full", "The disk is full"

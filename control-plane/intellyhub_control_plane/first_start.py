@@ -61,8 +61,6 @@ def make_first(platform: Platform) -> Administrator | None:
 def load_examples(session: Session, tenant: Tenant, user: User) -> None:
     """Publish the flows of `examples/`. One that does not check is left out: a test sees to that there is none."""
     folder = resources.files("intellyhub_control_plane") / "examples"
-    if not folder.is_dir():
-        return
     for file in sorted(folder.iterdir(), key=lambda each: each.name):
         if not file.name.endswith(".yaml"):
             continue

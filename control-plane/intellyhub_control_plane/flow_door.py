@@ -6,28 +6,17 @@ from typing import Any
 from urllib.parse import quote
 
 from intellyhub_control_plane.doors import DoorAnswer, ask
-from intellyhub_control_plane.errors import NotFound, NotNow, Refusal, Unreachable
+from intellyhub_control_plane.errors import FlowUnwilling, NotFound, NotNow, Unreachable
 from intellyhub_control_plane.models.flows import Flow
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_knative.local.keys import Purpose
 
-__all__ = ["begin_run", "decide_run", "journal_name", "repeat_run", "resume_run"]
+__all__ = ["begin_run", "decide_run", "repeat_run", "resume_run"]
 
 PATIENCE_SECONDS = 5.0
 """For a socket to be opened: the activator may be starting again."""
 ANSWER_SECONDS = 60.0
 ACCEPTED = frozenset((200, 202))
-
-
-class FlowUnwilling(Refusal):
-    """The flow's worker says why it does not do it."""
-
-    status, code, title = 422, "unwilling", "The flow cannot do that"
-
-
-def journal_name(flow: Flow) -> str:
-    """What the journal calls a flow."""
-    return f"{flow.tenant_id}/{flow.id}"
 
 
 def begin_run(caller: Caller, flow: Flow, event: Any, variables: dict[str, Any], key: str | None) -> str:
@@ -61,7 +50,7 @@ def call(
         raise NotNow("the organisation is suspended")
     if number != flow.current_version:
         open_socket(caller, flow, number)
-    token = caller.platform.keys.token(Purpose.CALLER, journal_name(flow))
+    token = caller.platform.keys.token(Purpose.CALLER, flow.journal_name)
     headers = {"Authorization": f"Bearer {token}", "Prefer": "respond-async"}
     answer = ask(
         "flow",

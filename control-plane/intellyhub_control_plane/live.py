@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from intellyhub_control_plane.doors import ask
 from intellyhub_control_plane.errors import Unreachable
+from intellyhub_control_plane.journal_names import flow_id_of, journal_name
 from intellyhub_control_plane.present.runs import last_suspension
 from intellyhub_control_plane.recent import Recent
 from intellyhub_engine.errors import JournalError, RunNotFound
@@ -85,8 +86,8 @@ class Live:
         """The newest run of each flow that has one, by flow id. Raises `JournalError`."""
 
         def look() -> Mapping[str, RunSummary]:
-            newest = self.journal.latest([f"{tenant_id}/{flow_id}" for flow_id in flow_ids])
-            return {run.flow.removeprefix(f"{tenant_id}/"): run for run in newest}
+            newest = self.journal.latest([journal_name(tenant_id, flow_id) for flow_id in flow_ids])
+            return {flow_id_of(run.flow): run for run in newest}
 
         return self.newest.get(f"{tenant_id} {' '.join(flow_ids)}", look)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from time import perf_counter
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
@@ -17,14 +18,12 @@ from intellyhub_control_plane.errors import Unreachable
 from intellyhub_control_plane.models.flows import Flow
 from intellyhub_control_plane.models.people import Tenant, User
 from intellyhub_control_plane.platform import Platform
+from intellyhub_control_plane.scratch import MULTIPROCESS
 from intellyhub_engine.errors import JournalError
 
-__all__ = ["MULTIPROCESS", "measure_requests", "render_metrics"]
+__all__ = ["measure_requests", "render_metrics"]
 
 LOG = logging.getLogger(__name__)
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-"""Variable of prometheus-client: where the processes of one control plane add up their figures. Set before the first
-import of it."""
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60)
 SECONDS = Histogram(
     "intellyhub_request_seconds",
@@ -36,7 +35,6 @@ SECONDS = Histogram(
 
 def measure_requests(app: Flask) -> None:
     """Time every request, by what it asked for."""
-    from time import perf_counter
 
     def begin() -> None:
         g.began = perf_counter()

@@ -56,7 +56,7 @@ def make_platform(settings: Settings, layout: Layout, keys: Keys) -> Platform:
     """Connects to nothing yet."""
     from intellyhub_knative.local.journal.client import JournalClient
 
-    database = Database(settings.database_url or f"sqlite:///{layout.control}")
+    database = Database(settings.database_url or f"sqlite:///{layout.control}", settings.threads)
     journal = JournalClient(layout.socket("journal"), keys.token(Purpose.JOURNAL))
     return Platform(
         settings=settings,

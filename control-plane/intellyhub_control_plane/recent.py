@@ -36,12 +36,18 @@ class Recent(Generic[Answer]):
         finally:
             self._asking.discard(key)
         with self._lock:
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.clear()
+            self._kept.pop(key, None)  # so that the oldest stand first
             self._kept[key] = (time.monotonic(), answer)
+            self._drop_old()
         return answer
 
     def forget(self) -> None:
         """Ask anew from now on."""
         with self._lock:
             self._kept.clear()
+
+    def _drop_old(self) -> None:
+        """What nobody will be given any more, and what is too much."""
+        oldest_useful = time.monotonic() - 2 * self.seconds
+        while len(self._kept) > MOST_KEPT or next(iter(self._kept.values()))[0] < oldest_useful:
+            del self._kept[next(iter(self._kept))]

@@ -9,8 +9,11 @@ import shutil
 import stat
 from pathlib import Path
 
-__all__ = ["empty_scratch", "remove_scratch"]
+__all__ = ["MULTIPROCESS", "empty_scratch", "remove_scratch"]
 
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+"""Variable of prometheus-client: where the processes of one control plane add up their figures. Set before the first
+import of it."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it is checked to be ours
 PRIVATE = 0o700
 

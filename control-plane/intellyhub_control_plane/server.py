@@ -26,7 +26,7 @@ from intellyhub_control_plane.database.migrate import migrate
 from intellyhub_control_plane.errors import SettingsInvalid
 from intellyhub_control_plane.first_start import make_first
 from intellyhub_control_plane.platform import Platform, make_platform
-from intellyhub_control_plane.scratch import empty_scratch, remove_scratch
+from intellyhub_control_plane.scratch import MULTIPROCESS, empty_scratch, remove_scratch
 from intellyhub_control_plane.settings import read_settings
 from intellyhub_engine.errors import EngineError
 from intellyhub_knative.local.layout import Layout
@@ -36,7 +36,6 @@ __all__ = ["main"]
 
 LOG = logging.getLogger(__name__)
 logging.getLogger("alembic").setLevel(logging.WARNING)
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 RECONCILE_SECONDS = 30.0
 REQUEST_SECONDS = 120
 GRACE_SECONDS = 3

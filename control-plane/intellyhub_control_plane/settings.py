@@ -79,7 +79,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         database_url=read("DATABASE_URL", "", database_url, "the address of a PostgreSQL or SQLite database"),
         registration=read("INTELLYHUB_REGISTRATION", standard.registration, Registration, "open or closed"),
         access_token_hours=read(
-            "JWT_ACCESS_TOKEN_EXPIRES_HOURS", 4.0, hours, "a number of hours, above 0, 720 at most"
+            "JWT_ACCESS_TOKEN_EXPIRES_HOURS",
+            standard.access_token_hours,
+            hours,
+            "a number of hours, above 0, 720 at most",
         ),
         public_url=read("INTELLYHUB_PUBLIC_URL", "", web_address, "an address such as https://flows.example.org"),
         admin_email=read("INTELLYHUB_ADMIN_EMAIL", standard.admin_email, email, "an e-mail address"),

@@ -118,14 +118,11 @@ class Platform:
         **headers: str,
     ) -> Answer:
         """One request on the flow's socket; what a dying worker or activator does to it is raised as OSError."""
-        connection = UnixConnection(self.socket(flow, version))
-        connection.timeout = seconds
+        connection = UnixConnection(self.socket(flow, version), seconds)
         try:
             token = self.keys.token(Purpose.CALLER, flow.journal_name)
             given = {name.replace("_", "-"): value for name, value in headers.items()}
             sent = json.dumps(body if body is not None else {"name": "Ada"}).encode()
-            connection.connect()
-            connection.sock.settimeout(seconds)
             connection.request(
                 method, target, sent, {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **given}
             )

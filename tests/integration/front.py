@@ -5,17 +5,13 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
-import os
-import resource
 import shutil
 import signal
 import socket
 import socketserver
 import subprocess
-import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,9 +22,9 @@ from intellyhub_knative.local.journal.client import JournalClient
 from intellyhub_knative.local.keys import Purpose, load_keys
 from intellyhub_knative.local.layout import Layout
 from intellyhub_knative.local.seal import seal
+from intellyhub_knative.local.service import SOCKETS
 from intellyhub_knative.local.tenants import Tenant, write_tenant
-
-START_SECONDS = 30
+from tests.integration.platform_processes import start_process
 
 
 class Got(NamedTuple):
@@ -155,38 +151,19 @@ class Front:
         self.journal: subprocess.Popen[bytes]
         self.gateway: subprocess.Popen[bytes]
 
-    def start(self, module: str, *, fd: int | None = None, limit: int | None = None) -> subprocess.Popen[bytes]:
+    def start(self, name: str, sockets: dict[str, str] | None = None, **named: Any) -> subprocess.Popen[bytes]:
         """Start a process of the platform and wait until it says that it works."""
-        reading, writing = os.pipe()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("INTELLYHUB_")}
-        environment |= {"INTELLYHUB_DATA": str(self.folder), "INTELLYHUB_READY_FD": str(writing), **self.settings}
-        if fd is not None:
-            environment["INTELLYHUB_SOCKETS"] = f"http={fd}"
-
-        def prepare() -> None:
-            if limit is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-        with (self.folder / f"{module}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", f"intellyhub_knative.local.{module}"],
-                env=environment,
-                stdout=log,
-                stderr=log,
-                pass_fds=(writing, *([] if fd is None else [fd])),
-                preexec_fn=prepare,  # noqa: PLW1509 - only this thread forks
-            )
-        os.close(writing)
+        module, log = f"intellyhub_knative.local.{name}", self.folder / f"{name}.log"
+        process = start_process(module, self.folder, log, self.settings | (sockets or {}), **named)
         self.processes.append(process)
-        with os.fdopen(reading, "rb") as ready:
-            assert ready.readline() == b"ready\n", (self.folder / f"{module}.log").read_text()
         return process
 
-    def start_journal(self, *, limit: int | None = None) -> None:
-        self.journal = self.start("journal", limit=limit)
+    def start_journal(self, *, file_bytes: int | None = None) -> None:
+        self.journal = self.start("journal", file_bytes=file_bytes)
 
     def start_gateway(self) -> None:
-        self.gateway = self.start("gateway", fd=self.listening.fileno())
+        descriptor = self.listening.fileno()
+        self.gateway = self.start("gateway", {SOCKETS: f"http={descriptor}"}, pass_fds=[descriptor])
 
     def end(self, process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> int:
         process.send_signal(number)
@@ -289,12 +266,3 @@ def name_of(text: str) -> str:
 def ok(document: Any, status: int = 200, **headers: str) -> Any:
     """An answer in JSON."""
     return status, {"Content-Type": "application/json", **headers}, json.dumps(document).encode()
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    """What the condition gives as soon as it is true."""
-    ends = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < ends, "what was waited for did not come"
-        time.sleep(0.01)
-    return found

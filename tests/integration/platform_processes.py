@@ -4,23 +4,62 @@ from __future__ import annotations
 
 import http.client
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
 
+from intellyhub_functions.testing.surroundings import await_that
 from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.local.service import DATA, READY
 
-START_SECONDS = 20.0
+__all__ = ["Process", "UnixConnection", "await_that", "start_process"]
+
+
+def start_process(
+    module: str,
+    data: Path,
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    pass_fds: Sequence[int] = (),
+    file_bytes: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """`python -m module` over a data folder, with these variables; returns when it says that it works. `file_bytes`:
+    no file of it grows beyond that."""
+    reading, writing = os.pipe()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("INTELLYHUB_")}
+    with log.open("ab") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            env={**kept, DATA: str(data), READY: str(writing), **environment},
+            stdout=said,
+            stderr=said,
+            pass_fds=(*pass_fds, writing),
+        )
+    os.close(writing)
+    if file_bytes is not None:
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes, most))
+    with os.fdopen(reading, "rb") as pipe:
+        works = b"ready" in pipe.read()
+    if not works:
+        process.kill()
+        process.wait(10)
+        raise AssertionError(log.read_text())
+    return process
 
 
 class Process:
-    """`python -m intellyhub_knative.local.<name>`; may be killed and begun again."""
+    """A process of the platform; may be killed and begun again."""
+
+    module = "intellyhub_knative.local.{name}"
 
     def __init__(self, layout: Layout, name: str, **environment: str) -> None:
         self.layout = layout
@@ -43,17 +82,7 @@ class Process:
 
     def start(self) -> None:
         """Returns when it says that it works."""
-        reading, writing = os.pipe()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("INTELLYHUB_")}
-        ours = {"INTELLYHUB_DATA": str(self.layout.data), "INTELLYHUB_READY_FD": str(writing)}
-        command = [sys.executable, "-m", f"intellyhub_knative.local.{self.name}"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env={**kept, **ours, **self.environment}, stderr=log, stdout=log, pass_fds=(writing,)
-            )
-        os.close(writing)
-        with os.fdopen(reading, "rb") as pipe:
-            assert b"ready" in pipe.read(), self.log.read_text()
+        self.process = start_process(self.module.format(name=self.name), self.layout.data, self.log, self.environment)
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -83,19 +112,11 @@ class Process:
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
+    def __init__(self, path: Path, seconds: float = 10.0) -> None:
+        super().__init__("localhost", timeout=seconds)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(10)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
-
-
-def await_that(condition: Any, seconds: float = 20.0) -> None:
-    """Wait until the condition holds."""
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "what was waited for did not come"
-        time.sleep(0.01)

@@ -1,6 +1,5 @@
 """The control plane as a process: gunicorn on its socket, beside a journal and an activator; killed and begun again."""
 
-import http.client
 import json
 import os
 import signal
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from intellyhub_knative.local.deployments import read_deployments
-from tests.integration.platform_processes import Process, await_that
+from tests.integration.platform_processes import Process, UnixConnection, await_that
 from tests.unit.control_plane.house import HELLO, data_folder
 
 PASSWORD = "a password for tests"
@@ -29,27 +28,13 @@ states:
 
 
 class Control(Process):
-    """`python -m intellyhub_control_plane.server`."""
+    """The control plane."""
+
+    module = "intellyhub_control_plane.server"
 
     def __init__(self, layout, **environment):
         super().__init__(layout, "control", INTELLYHUB_ADMIN_PASSWORD=PASSWORD, **environment)
         self.token = ""
-
-    def start(self):
-        reading, writing = os.pipe()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("INTELLYHUB_")}
-        ours = {"INTELLYHUB_DATA": str(self.layout.data), "INTELLYHUB_READY_FD": str(writing)}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "intellyhub_control_plane.server"],
-                env={**kept, **ours, **self.environment},
-                stderr=log,
-                stdout=log,
-                pass_fds=(writing,),
-            )
-        os.close(writing)
-        with os.fdopen(reading, "rb") as pipe:
-            assert b"ready" in pipe.read(), self.log.read_text()
 
     def kill(self):
         """With SIGKILL; comes back when those who answered under it have seen that it is gone."""
@@ -63,9 +48,7 @@ class Control(Process):
 
     def call(self, method, path, document=None, token=None):
         """One request; status and document."""
-        connection = http.client.HTTPConnection("localhost", timeout=30)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(str(self.layout.socket("control")))
+        connection = UnixConnection(self.layout.socket("control"), 30)
         body = None if document is None else json.dumps(document)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token or self.token}"}
         try:

@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from intellyhub_knative.local.gateway.flow_socket import ask, make_request
-from tests.integration.front import front, ok, wait_for
+from intellyhub_knative.local.flow_socket import ask, make_request
+from tests.integration.front import front, ok
+from tests.integration.platform_processes import await_that
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +232,14 @@ def test_a_client_that_asks_whether_its_body_is_wanted_is_told(shared):
 
 
 def test_a_worker_that_dies_gets_the_same_event_again_and_the_sender_never_knows(shared):
-    said = iter([None, None, (503, {}, b'{"type":"urn:intellyhub:problem:in-flight"}'), ok({"done": True})])
+    said = iter(
+        [
+            None,
+            None,
+            (503, {"Content-Type": "application/problem+json"}, b'{"type":"urn:intellyhub:problem:in-flight"}'),
+            ok({"done": True}),
+        ]
+    )
     worker = shared.worker(shared.flow("dying"), lambda got: next(said))
     assert shared.ask("POST", "/hooks/acme/dying", {}).json == {"done": True}
     assert len({got.headers["ce-id"] for got in worker.got}) == 1
@@ -276,6 +284,33 @@ def test_who_opens_a_connection_and_says_nothing_is_shown_the_door():
 
 
 @pytest.mark.slow
+def test_large_bodies_under_way_are_bounded_and_small_ones_pass():
+    with front(INTELLYHUB_GATEWAY_BODY_BYTES=str(1 << 20)) as made:
+        made.tenant()
+        held, let_go = threading.Event(), threading.Event()
+
+        def hold(got):
+            held.set()
+            let_go.wait(20)
+            return ok({})
+
+        made.worker(made.flow("slow"), hold)
+        made.worker(made.flow("quick"))
+        large = {"x": "y" * 900_000}
+        answers = []
+        asking = threading.Thread(target=lambda: answers.append(made.ask("POST", "/hooks/acme/slow", large)))
+        asking.start()
+        assert held.wait(20)
+        refused = made.ask("POST", "/hooks/acme/quick", large)
+        assert (refused.status, refused.json["type"]) == (503, "urn:intellyhub:problem:busy")
+        assert made.ask("POST", "/hooks/acme/quick", {}).status == 200
+        let_go.set()
+        asking.join(20)
+        assert answers[0].status == 200
+        assert made.ask("POST", "/hooks/acme/quick", large).status == 200
+
+
+@pytest.mark.slow
 def test_more_connections_than_allowed_are_told_to_come_back():
     with front(INTELLYHUB_GATEWAY_CONNECTIONS="2") as made:
         made.tenant()
@@ -284,9 +319,9 @@ def test_more_connections_than_allowed_are_told_to_come_back():
             socket.create_connection(("127.0.0.1", made.port)),
             socket.create_connection(("127.0.0.1", made.port)),
         ):
-            said = wait_for(lambda: (found := made.ask("POST", "/hooks/acme/orders", {})).status == 503 and found)
+            said = await_that(lambda: (found := made.ask("POST", "/hooks/acme/orders", {})).status == 503 and found)
             assert said.json["type"] == "urn:intellyhub:problem:busy"
-        wait_for(lambda: made.ask("POST", "/hooks/acme/orders", {}).status == 200)
+        await_that(lambda: made.ask("POST", "/hooks/acme/orders", {}).status == 200)
 
 
 @pytest.mark.slow
@@ -337,7 +372,7 @@ def test_told_to_stop_it_answers_what_is_in_flight_and_ends_with_0():
         ]
         for thread in asking:
             thread.start()
-        wait_for(lambda: worker.got and slow.got)
+        await_that(lambda: worker.got and slow.got)
         began = time.monotonic()
         made.gateway.send_signal(signal.SIGTERM)
         release.set()

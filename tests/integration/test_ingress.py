@@ -8,7 +8,8 @@ import jwt
 import pytest
 
 from intellyhub_knative.local.keys import Purpose
-from tests.integration.front import front, name_of, wait_for
+from tests.integration.front import front, name_of
+from tests.integration.platform_processes import await_that
 
 TOKEN = "ihub_token-of-acme"
 DOCUMENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": {"a": 1}}
@@ -124,7 +125,7 @@ def test_without_a_journal_service_nothing_is_acknowledged():
         assert (said.status, said.json["type"]) == (503, "urn:intellyhub:problem:journal-unavailable")
         assert "retry-after" in said.headers
         made.start_journal()
-        wait_for(lambda: post(made, DOCUMENT).status == 202)
+        await_that(lambda: post(made, DOCUMENT).status == 202)
         assert [name for _, name in stored(made)] == ["1"]
 
 
@@ -144,7 +145,7 @@ def test_a_gateway_that_is_killed_has_lost_nothing_that_it_acknowledged():
 
         sending = threading.Thread(target=send)
         sending.start()
-        wait_for(lambda: len(acknowledged) > 50)
+        await_that(lambda: len(acknowledged) > 50)
         made.end(made.gateway)
         made.start_gateway()
         sending.join(30)
@@ -158,7 +159,7 @@ def test_a_gateway_that_is_killed_has_lost_nothing_that_it_acknowledged():
 def test_a_full_disk_is_told_and_costs_nothing_that_was_stored():
     with front() as made:
         made.tenant(event_token_digests=digest())
-        made.start_journal(limit=1 << 20)
+        made.start_journal(file_bytes=1 << 20)
         acknowledged = []
 
         def fill(size):

@@ -23,6 +23,7 @@ from intellyhub_knative.local.journal.client import AsyncJournalClient, JournalC
 from intellyhub_knative.local.keys import Purpose, load_keys
 from intellyhub_knative.local.layout import Layout
 from intellyhub_knative.local.outbox import Outcome, Routing, Settlement
+from tests.integration.platform_processes import start_process
 from tests.unit.engine.journal.runs import begin, finished, make_event, record, step_finished, step_started
 
 TENANT, DOOR = "a" * 32, "b" * 32
@@ -31,36 +32,28 @@ SECONDS = 4.0
 """How long the service is killed again and again."""
 
 
-class Process:
-    """The service as a process; it can be killed and started again."""
+class Service:
+    """The service as a process; it can be killed and started again. `file_bytes`: no file of it grows beyond that."""
 
-    def __init__(self, limits=()):
+    def __init__(self, file_bytes=None):
         self.folder = Path(tempfile.mkdtemp(dir="/tmp"))
         self.layout = Layout(data=self.folder)
         self.keys = load_keys(self.layout.key)
         self.listening = service.listen(self.layout, "journal")  # kept open, as the supervisor does
-        self.limits = dict(limits)
+        self.file_bytes = file_bytes
         self.start()
 
     def start(self):
         """From the main thread only: the service ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG)."""
-        reading, writing = os.pipe()
-        environment = {
-            **os.environ,
-            service.DATA: str(self.folder),
-            service.SOCKETS: f"journal={self.listening.fileno()}",
-            service.READY: str(writing),
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "intellyhub_knative.local.journal"],
-            env=environment,
-            pass_fds=(self.listening.fileno(), writing),
+        descriptor = self.listening.fileno()
+        self.process = start_process(
+            "intellyhub_knative.local.journal",
+            self.folder,
+            self.folder / "journal.out",
+            {service.SOCKETS: f"journal={descriptor}"},
+            pass_fds=[descriptor],
+            file_bytes=self.file_bytes,
         )
-        os.close(writing)
-        for name, value in self.limits.items():
-            resource.prlimit(self.process.pid, name, (value, resource.getrlimit(name)[1]))
-        with os.fdopen(reading, "rb") as ready:
-            assert ready.read() == b"ready\n"
 
     def kill(self):
         self.process.kill()
@@ -78,7 +71,7 @@ class Process:
 
 @pytest.fixture
 def journal():
-    made = Process()
+    made = Service()
     yield made
     made.close()
 
@@ -203,7 +196,7 @@ def fill(client, kept):
 
 
 def test_without_room_writers_hear_so_and_nothing_is_damaged():
-    journal = Process({resource.RLIMIT_FSIZE: 8 << 20})
+    journal = Service(file_bytes=8 << 20)
     client = journal.client()
     begin(client, flow=FLOW)
     kept: list[str] = []
@@ -213,7 +206,7 @@ def test_without_room_writers_hear_so_and_nothing_is_damaged():
         record(client, step_finished(changes={"x": "y" * 3_000_000}))
     assert client.history("run-1").entries == ()
     journal.kill()
-    journal.limits = {}
+    journal.file_bytes = None
     journal.start()
     record(client, step_finished(), finished())
     assert isinstance(client.history("run-1").entries[-1], RunFinished)
@@ -227,7 +220,7 @@ def test_without_room_writers_hear_so_and_nothing_is_damaged():
 
 
 def test_work_goes_on_without_a_restart_when_there_is_room_again():
-    journal = Process({resource.RLIMIT_FSIZE: 8 << 20})
+    journal = Service(file_bytes=8 << 20)
     client = journal.client()
     begin(client, flow=FLOW)
     record(client, step_finished(1), durable=False)

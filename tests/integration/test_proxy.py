@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.integration.front import front, ok, wait_for
+from tests.integration.front import front, ok
+from tests.integration.platform_processes import await_that
 
 
 @pytest.fixture(scope="module")
@@ -125,4 +126,4 @@ def test_one_connection_serves_many_requests(made):
     with socket.create_connection(("127.0.0.1", made.port), timeout=10) as connection:
         for _ in range(3):
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert wait_for(lambda: connection.recv(1000)).startswith(b"HTTP/1.1 200")
+            assert await_that(lambda: connection.recv(1000)).startswith(b"HTTP/1.1 200")

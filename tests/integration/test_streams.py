@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from intellyhub_engine.journal.records import Logged, RunFinished, RunStart, RunStatus, StepFinished, StepStatus
-from tests.integration.front import front, wait_for
+from tests.integration.front import front
+from tests.integration.platform_processes import await_that
 
 OWNER = "w1"
 
@@ -75,7 +76,7 @@ class Watcher:
                     self.head += line
 
     def until(self, kind, count=1):
-        wait_for(lambda: [each["event"] for each in self.messages].count(kind) >= count)
+        await_that(lambda: [each["event"] for each in self.messages].count(kind) >= count)
         return self.messages
 
     def close(self):
@@ -125,7 +126,7 @@ def test_a_flow_is_watched_from_now_on_and_shows_no_other_flow(made, watch):
     mine, other = made.flow(), made.flow("other")
     watcher = watch(f"flows/{mine.flow_id}")
     with journal_of(made) as client:
-        wait_for(lambda: b"retry" in watcher.head)
+        await_that(lambda: b"retry" in watcher.head)
         begin(client, "run-other", other)
         deadline = time.monotonic() + 10
         number = 0

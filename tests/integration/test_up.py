@@ -6,7 +6,6 @@ import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import pytest
 
 from intellyhub_knative.local.layout import Layout
 from intellyhub_knative.local.supervisor.services import SERVICES, STOP_ORDER
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform"), pytest.mark.timeout(120)]
 
@@ -28,11 +28,6 @@ COMMAND = Path(sys.executable).with_name("intellyhub")
 PASSWORD = "correct horse battery staple"
 START_SECONDS = 60
 NAMES = {service.name for service in SERVICES}
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
 
 
 class Platform:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-of-the-platform"
 KEY = "a-key-of-the-tenant"
@@ -81,11 +83,6 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 def make_settings(folder: Path, **changes: str) -> dict[str, str]:

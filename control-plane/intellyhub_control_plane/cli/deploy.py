@@ -130,8 +130,6 @@ def keep_deploying(session: Session, client: Client, path: str, name: str | None
     """Publish now and at every change; a fault is told and waits for the next change."""
     from watchfiles import watch
 
-    from intellyhub_engine.cli.main import report
-
     if path == "-":
         raise InputInvalid("--watch needs a file: standard input does not change")
     file = Path(path).absolute()
@@ -146,14 +144,14 @@ def keep_deploying(session: Session, client: Client, path: str, name: str | None
     first = True  # it watches already, so that no change is missed while the text is published
     for changes in looks:
         if changes or first:
-            deploy_or_tell(session, client, path, name, slug, report)
+            deploy_or_tell(session, client, path, name, slug)
         first = False
     return Exit.SUCCEEDED
 
 
-def deploy_or_tell(
-    session: Session, client: Client, path: str, name: str | None, slug: str | None, report: Any
-) -> None:
+def deploy_or_tell(session: Session, client: Client, path: str, name: str | None, slug: str | None) -> None:
+    from intellyhub_engine.cli.main import report
+
     try:
         deploy(session, client, path, name, slug)
     except EngineError as fault:

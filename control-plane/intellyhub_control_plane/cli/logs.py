@@ -55,7 +55,7 @@ def command(
     slugs = [flow] if flow else [each["slug"] for each in client.pages("/api/flows")]
     shown = Shown(session, name=flow is None, as_json=as_json)
     if not follow:
-        for slug, line in sorted(fetch(client, slugs, limit), key=lambda pair: pair[1]["at"])[-limit:]:
+        for slug, line in last_lines(client, slugs, limit):
             shown.show(slug, line)
         return Exit.SUCCEEDED
     for slug, line in follow_all(client, slugs, limit):
@@ -86,11 +86,12 @@ class Shown:
             terminal.show("\t".join([line["at"], slug, line["run_id"], line["level"], message]))
 
 
-def fetch(client: Client, slugs: list[str], limit: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The last lines of each."""
-    for slug in slugs:
-        for line in client.get(f"/api/flows/{part(slug)}/logs", limit=limit)["items"]:
-            yield slug, line
+def last_lines(client: Client, slugs: list[str], limit: int) -> list[tuple[str, dict[str, Any]]]:
+    """The last lines of all of them together, in order of time."""
+    lines = [
+        (slug, line) for slug in slugs for line in client.get(f"/api/flows/{part(slug)}/logs", limit=limit)["items"]
+    ]
+    return sorted(lines, key=lambda pair: pair[1]["at"])[-limit:]
 
 
 def follow_all(client: Client, slugs: list[str], limit: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -111,7 +112,7 @@ def follow_all(client: Client, slugs: list[str], limit: int) -> Iterator[tuple[s
         threading.Thread(target=listen, args=(slug,), daemon=True).start()
     for _ in slugs:  # who looks back only when it listens misses no line between the two
         listening.acquire(timeout=OPENING_SECONDS)
-    last = sorted(fetch(client, slugs, limit), key=lambda pair: pair[1]["at"])[-limit:]
+    last = last_lines(client, slugs, limit)
     yield from last
     told = {identity_of(slug, line) for slug, line in last}
     while slugs:

@@ -13,15 +13,14 @@ from sqlalchemy.orm import Session
 __all__ = ["Database"]
 
 BUSY_SECONDS = 10
-POOL = 8
-"""Connections of one process: one for each of its threads."""
+THREADS = 8
 
 
 class Database:
     """One database, for the threads of one process. `dispose` before a fork."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = make_engine(url)
+    def __init__(self, url: str, threads: int = THREADS) -> None:
+        self.engine = make_engine(url, threads)
         self.writing = self.engine.execution_options(writing=True)
 
     @property
@@ -45,12 +44,17 @@ class Database:
         self.engine.dispose()
 
 
-def make_engine(url: str) -> Engine:
-    """An engine for either database."""
+def make_engine(url: str, connections: int) -> Engine:
+    """An engine for either database, which keeps so many connections open, and opens as many again when it must."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=POOL, max_overflow=POOL, pool_pre_ping=True, pool_recycle=1800)
+        return create_engine(
+            url, pool_size=connections, max_overflow=connections, pool_pre_ping=True, pool_recycle=1800
+        )
     engine = create_engine(
-        url, pool_size=POOL, max_overflow=POOL, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+        url,
+        pool_size=connections,
+        max_overflow=connections,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )
     event.listen(engine, "connect", prepare_connection)
     event.listen(engine, "begin", begin)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from intellyhub_control_plane.models.record import Document, Owned, Record, now
+from intellyhub_control_plane.models.owned import Owned
+from intellyhub_control_plane.models.record import Document, Record, now
 
-if TYPE_CHECKING:
-    from intellyhub_control_plane.web.caller import Caller
-
-__all__ = ["AuditEntry", "audit"]
+__all__ = ["AuditEntry"]
 
 
 class AuditEntry(Record, Owned):
@@ -35,18 +33,3 @@ class AuditEntry(Record, Owned):
     """What was changed: a flow's id, a variable's key."""
     details: Mapped[dict[str, Any]] = mapped_column(Document, default=dict)
     at: Mapped[datetime] = mapped_column(default=now)
-
-
-def audit(caller: Caller, action: str, subject: str, **details: Any) -> None:
-    """Record a change in the transaction that makes it."""
-    caller.session.add(
-        AuditEntry(
-            tenant_id=caller.tenant.id,
-            actor=caller.user.email,
-            token=caller.token.name if caller.token else None,
-            address=caller.address,
-            action=action,
-            subject=subject,
-            details=details,
-        )
-    )

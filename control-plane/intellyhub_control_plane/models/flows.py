@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ForeignKey, Index, Select, String, Text, UniqueConstraint, and_, bindparam, func, or_, select
-from sqlalchemy.orm import Mapped, Session, defer, mapped_column, relationship
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, defer, mapped_column, relationship
 
-from intellyhub_control_plane.errors import NotFound, QuotaExceeded, Stale, Taken
-from intellyhub_control_plane.models.names import make_slug, unused_slug
+from intellyhub_control_plane.errors import QuotaExceeded, Stale, Taken, found
+from intellyhub_control_plane.journal_names import journal_name
+from intellyhub_control_plane.models.names import make_slug, stem_of, unused_slug
+from intellyhub_control_plane.models.owned import Owned
 from intellyhub_control_plane.models.people import Tenant, User
-from intellyhub_control_plane.models.record import Document, Id, Owned, Record, make_id, now
+from intellyhub_control_plane.models.record import Document, Id, Record, make_id, now
 
 __all__ = ["Flow", "FlowVersion", "digest_of_text"]
+
+Value = TypeVar("Value")
 
 
 def digest_of_text(text: str) -> str:
@@ -49,10 +52,7 @@ class Flow(Record, Owned):
         """The tenant's flow with this id or slug; `to_change` keeps others from changing it meanwhile. Raises
         `NotFound`."""
         question = NAMED.with_for_update() if to_change else NAMED
-        flow = session.scalars(question, {"tenant_id": tenant.id, "name": name}).first()
-        if flow is None:
-            raise NotFound("flow", name)
-        return flow
+        return found(session.scalars(question, {"tenant_id": tenant.id, "name": name}).first(), "flow", name)
 
     @classmethod
     def matching(cls, tenant: Tenant, text: str) -> Select[Flow]:
@@ -63,38 +63,35 @@ class Flow(Record, Owned):
         return cls.of(tenant).where(or_(*parts))
 
     @classmethod
-    def with_current_digest(cls, tenant: Tenant) -> Select[Flow, str]:
-        """The tenant's flows, each with the digest of its current version."""
+    def beside(cls, question: Select[Flow], column: InstrumentedAttribute[Value]) -> Select[Flow, Value]:
+        """The flows of a question, each with a column of its current version."""
         is_current = and_(FlowVersion.flow_id == cls.id, FlowVersion.number == cls.current_version)
-        return cls.of(tenant).join(FlowVersion, is_current).add_columns(FlowVersion.digest)
+        return question.join(FlowVersion, is_current).add_columns(column)
 
     @classmethod
     def create(cls, session: Session, tenant: Tenant, *, name: str, slug: str | None) -> Flow:
         """A new flow, without a version. Raises `Taken`, `QuotaExceeded`."""
-        if (session.scalar(select(func.count()).select_from(cls.of(tenant).subquery())) or 0) >= tenant.max_flows:
+        slugs = cls.of(tenant).with_only_columns(cls.slug)
+        if (session.scalar(select(func.count()).select_from(slugs.subquery())) or 0) >= tenant.max_flows:
             raise QuotaExceeded("flows", tenant.max_flows)
-
-        def is_used(wanted: str) -> bool:
-            return session.scalar(cls.of(tenant).where(cls.slug == wanted)) is not None
-
-        if slug is not None and is_used(slug):
-            raise Taken("slug", slug)
-        free = slug or unused_slug(make_slug(name, "flow"), is_used)
-        flow = cls(id=make_id(), tenant=tenant, slug=free, name=name)
+        wanted = slug or make_slug(name, "flow")
+        used = set(session.scalars(slugs.where(cls.slug.startswith(stem_of(wanted)))))
+        if slug in used:
+            raise Taken("slug", wanted)
+        flow = cls(id=make_id(), tenant=tenant, slug=unused_slug(wanted, used), name=name)
         session.add(flow)
         session.flush()
         return flow
-
-    @classmethod
-    def listeners(cls, session: Session, tenant: Tenant, flows: Sequence[Flow]) -> dict[str, dict[str, Any] | None]:
-        """The listeners of the current versions of flows, by flow id."""
-        rows = session.execute(LISTENERS, {"tenant_id": tenant.id, "flow_ids": [flow.id for flow in flows]})
-        return {flow_id: listener for flow_id, listener in rows}  # noqa: C416 - a row is no pair to `dict`
 
     def change(self, *, name: str | None, active: bool | None) -> None:
         """Change what is given."""
         self.name = self.name if name is None else name
         self.active = self.active if active is None else active
+
+    @property
+    def journal_name(self) -> str:
+        """What the journal calls it."""
+        return journal_name(self.tenant_id, self.id)
 
     @property
     def etag(self) -> str:
@@ -149,10 +146,12 @@ class Flow(Record, Owned):
     def version(self, session: Session, number: int) -> FlowVersion:
         """One of its versions. Raises `NotFound`."""
         given = {"tenant_id": self.tenant_id, "flow_id": self.id, "number": number}
-        version = session.scalar(VERSION, given)
-        if version is None:
-            raise NotFound("version", number)
-        return version
+        return found(session.scalar(VERSION, given), "version", number)
+
+    def listener(self, session: Session) -> dict[str, Any] | None:
+        """The listener of the current version."""
+        current = self.versions.where(FlowVersion.number == self.current_version)
+        return session.scalar(current.with_only_columns(FlowVersion.listener))
 
     def current(self, session: Session) -> FlowVersion:
         """The version that new events get."""
@@ -191,14 +190,6 @@ NAMED = (
         or_(Flow.id == bindparam("name"), Flow.slug == bindparam("name")),
     )
     .order_by(Flow.id != bindparam("name"))
-)
-LISTENERS = (
-    select(FlowVersion.flow_id, FlowVersion.listener)
-    .join(Flow, and_(Flow.id == FlowVersion.flow_id, Flow.current_version == FlowVersion.number))
-    .where(
-        FlowVersion.tenant_id == bindparam("tenant_id"),
-        FlowVersion.flow_id.in_(bindparam("flow_ids", expanding=True)),
-    )
 )
 VERSION = select(FlowVersion).where(
     FlowVersion.tenant_id == bindparam("tenant_id"),

@@ -9,8 +9,9 @@ from sqlalchemy import ForeignKey, String, delete
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from intellyhub_control_plane.errors import KeyReused
+from intellyhub_control_plane.models.owned import Owned
 from intellyhub_control_plane.models.people import Tenant
-from intellyhub_control_plane.models.record import Owned, Record, now
+from intellyhub_control_plane.models.record import Record, now
 
 __all__ = ["KeptAnswer"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Collection
 from itertools import chain, count
 
-__all__ = ["make_slug", "unused_slug"]
+__all__ = ["make_slug", "stem_of", "unused_slug"]
 
 LONGEST = 63
 """A label of the domain name system (RFC 1035), as slugs become host and resource names on a cluster."""
@@ -20,7 +20,12 @@ def make_slug(name: str, instead: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-") or instead
 
 
-def unused_slug(slug: str, is_used: Callable[[str], bool]) -> str:
-    """The slug, or the first of `slug-2`, `slug-3`, ... that is free."""
-    numbered = (f"{slug[:ROOM_FOR_NUMBER].strip('-')}-{number}" for number in count(2))
-    return next(each for each in chain((slug,), numbered) if not is_used(each))
+def stem_of(slug: str) -> str:
+    """What the slug begins with, and all that are made of it by a number."""
+    return slug[:ROOM_FOR_NUMBER].strip("-")
+
+
+def unused_slug(slug: str, used: Collection[str]) -> str:
+    """The slug, or the first of `slug-2`, `slug-3`, ... that is free. `used` holds those with the same stem."""
+    numbered = (f"{stem_of(slug)}-{number}" for number in count(2))
+    return next(each for each in chain((slug,), numbered) if each not in used)

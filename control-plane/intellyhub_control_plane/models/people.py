@@ -5,13 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
-from intellyhub_control_plane.models.names import make_slug, unused_slug
+from intellyhub_control_plane.models.names import make_slug, stem_of, unused_slug
 from intellyhub_control_plane.models.record import Id, Record, make_id, now
 from intellyhub_control_plane.models.roles import Role
 
-__all__ = ["Membership", "Tenant", "User"]
+__all__ = ["Membership", "Tenant", "User", "normal_email"]
+
+
+def normal_email(text: str) -> str:
+    """An address in the one form in which it is kept."""
+    return text.strip().lower()
 
 
 class User(Record):
@@ -34,8 +39,9 @@ class User(Record):
 
     @classmethod
     def with_email(cls, session: Session, email: str) -> User | None:
-        """The person with this address, however it is written."""
-        return session.scalar(select(cls).where(cls.email == email.strip().lower()))
+        """The person with this address, however it is written, with the organisations they belong to."""
+        question = select(cls).where(cls.email == normal_email(email))
+        return session.scalar(question.options(selectinload(cls.memberships).joinedload(Membership.tenant)))
 
 
 class Tenant(Record):
@@ -56,11 +62,8 @@ class Tenant(Record):
         cls, session: Session, name: str, owner: User, *, max_pods: int, max_flows: int, slug: str = ""
     ) -> Tenant:
         """Make an organisation that `owner` owns. Its slug is made from its name where none is given."""
-
-        def is_used(wanted: str) -> bool:
-            return session.scalar(select(cls.id).where(cls.slug == wanted)) is not None
-
-        free = unused_slug(slug or make_slug(name, "tenant"), is_used)
+        wanted = slug or make_slug(name, "tenant")
+        free = unused_slug(wanted, set(session.scalars(select(cls.slug).where(cls.slug.startswith(stem_of(wanted))))))
         tenant = cls(id=make_id(), slug=free, name=name, max_pods=max_pods, max_flows=max_flows)
         session.add(tenant)
         session.add(Membership(tenant=tenant, user=owner, role=Role.OWNER))

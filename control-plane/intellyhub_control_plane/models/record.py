@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 from uuid import uuid4
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, MetaData, Select, String, TypeDecorator, select
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, String, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-if TYPE_CHECKING:
-    from intellyhub_control_plane.models.people import Tenant
-
-__all__ = ["Document", "Id", "Moment", "Owned", "Record", "make_id", "now"]
+__all__ = ["Document", "Id", "Moment", "Record", "make_id", "now"]
 
 ID_LENGTH = 32
 Id = Annotated[str, mapped_column(String(ID_LENGTH))]
@@ -63,14 +60,3 @@ class Record(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-
-
-class Owned:
-    """A row that belongs to a tenant. `of` is where every question about such rows begins."""
-
-    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id", ondelete="CASCADE"))
-
-    @classmethod
-    def of(cls, tenant: Tenant) -> Select[Self]:
-        """This tenant's rows, and no others."""
-        return select(cls).where(cls.tenant_id == tenant.id)

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from intellyhub_control_plane.errors import NotFound
+from intellyhub_control_plane.errors import found
+from intellyhub_control_plane.models.owned import Owned
 from intellyhub_control_plane.models.people import Tenant
-from intellyhub_control_plane.models.record import Owned, Record, now
+from intellyhub_control_plane.models.record import Record, now
 
 __all__ = ["Secret", "Variable"]
 
@@ -30,10 +31,7 @@ class Variable(Record, Owned):
     @classmethod
     def named(cls, session: Session, tenant: Tenant, key: str) -> Variable:
         """The tenant's variable. Raises `NotFound`."""
-        variable = session.scalar(cls.of(tenant).where(cls.key == key))
-        if variable is None:
-            raise NotFound("variable", key)
-        return variable
+        return found(session.scalar(cls.of(tenant).where(cls.key == key)), "variable", key)
 
     @classmethod
     def put(cls, session: Session, tenant: Tenant, key: str, value: Any) -> Variable:
@@ -56,10 +54,7 @@ class Secret(Record, Owned):
     @classmethod
     def named(cls, session: Session, tenant: Tenant, name: str) -> Secret:
         """The tenant's secret. Raises `NotFound`."""
-        secret = session.scalar(cls.of(tenant).where(cls.name == name))
-        if secret is None:
-            raise NotFound("secret", name)
-        return secret
+        return found(session.scalar(cls.of(tenant).where(cls.name == name)), "secret", name)
 
     @classmethod
     def put(cls, session: Session, tenant: Tenant, name: str, sealed: str) -> Secret:

@@ -6,11 +6,12 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import ForeignKey, String, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, object_session, relationship
+from sqlalchemy import ForeignKey, String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from intellyhub_control_plane.models.owned import Owned
 from intellyhub_control_plane.models.people import Tenant, User
-from intellyhub_control_plane.models.record import Id, Owned, Record, make_id, now
+from intellyhub_control_plane.models.record import Id, Record, make_id, now
 from intellyhub_control_plane.models.roles import Role
 
 __all__ = ["PREFIX", "ApiToken", "digest_of"]
@@ -88,8 +89,6 @@ class ApiToken(Record, Owned):
         """Whether `last_used_at` is recent enough."""
         return self.last_used_at is not None and now() - self.last_used_at < TOUCH
 
-    def revoke(self) -> None:
-        """It is worth nothing from now on."""
-        session = object_session(self)
-        assert session is not None
-        session.delete(self)
+    def touch(self, session: Session) -> None:
+        """It was used at this moment."""
+        session.execute(update(ApiToken).where(ApiToken.id == self.id).values(last_used_at=now()))

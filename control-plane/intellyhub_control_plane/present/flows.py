@@ -14,6 +14,7 @@ from intellyhub_control_plane.present.texts import show_listener
 from intellyhub_control_plane.shapes.flows import Flow as FlowShape
 from intellyhub_control_plane.shapes.flows import FlowState, LastRun, SourceHealth
 from intellyhub_control_plane.shapes.flows import FlowVersion as VersionShape
+from intellyhub_control_plane.target.deployment import EVENT_LISTENER
 from intellyhub_engine.journal.records import RunStatus, RunSummary
 
 __all__ = ["last_run_of", "make_flow", "make_source_health", "make_version", "source_of", "state_of"]
@@ -23,7 +24,7 @@ Version = TypeVar("Version", bound=VersionShape)
 WEBHOOK = "webhook"
 STARTING = "starting"
 """What a source says before its first contact."""
-HELD_BY_US = frozenset((WEBHOOK, "event"))
+HELD_BY_US = frozenset((WEBHOOK, EVENT_LISTENER))
 """Listeners without a source of their own: the gateway, which says how its hooks are, and the broker hear for them."""
 
 

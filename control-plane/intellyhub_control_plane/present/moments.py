@@ -8,6 +8,7 @@ __all__ = ["moment_of", "moment_or_none", "nanoseconds"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NANOSECONDS_PER_MICROSECOND = 1000
+LAST_NS = 2**63 - 1
 
 
 def moment_of(time_ns: int) -> datetime:
@@ -21,5 +22,6 @@ def moment_or_none(time_ns: int | None) -> datetime | None:
 
 
 def nanoseconds(moment: datetime) -> int:
-    """Unix nanoseconds of a moment."""
-    return (moment - EPOCH) // timedelta(microseconds=1) * NANOSECONDS_PER_MICROSECOND
+    """Unix nanoseconds of a moment; of one before or after what the journal can count, the first or last of those."""
+    counted = (moment - EPOCH) // timedelta(microseconds=1) * NANOSECONDS_PER_MICROSECOND
+    return max(-LAST_NS, min(counted, LAST_NS))

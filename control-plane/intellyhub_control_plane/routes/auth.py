@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session as Transaction
-from sqlalchemy.orm import selectinload
-
 from intellyhub_control_plane.errors import RegistrationClosed, Taken, Unauthenticated
 from intellyhub_control_plane.models.attempts import Attempt
-from intellyhub_control_plane.models.people import Membership, Tenant, User
+from intellyhub_control_plane.models.people import Membership, Tenant, User, normal_email
 from intellyhub_control_plane.models.record import make_id
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.platform import Platform, the_platform
@@ -46,7 +42,7 @@ def register(body: Register) -> Session:
     with platform.database.transaction() as session:
         if User.with_email(session, body.email) is not None:
             raise Taken("e-mail address", body.email)
-        user = User(id=make_id(), email=body.email.lower(), name=body.name, password_hash=password_hash)
+        user = User(id=make_id(), email=normal_email(body.email), name=body.name, password_hash=password_hash)
         session.add(user)
         tenant = Tenant.found(
             session,
@@ -56,17 +52,17 @@ def register(body: Register) -> Session:
             max_flows=platform.settings.max_flows,
         )
         answer = make_session(platform, user, tenant.id)
-    platform.publisher.publish_tenant(tenant.id)
+    platform.publisher.offer_tenant(tenant.id)
     return answer
 
 
 @auth.operation("POST", "/api/auth/login", needs=Needs.NOTHING, answers={200: Session}, faults=(401, 429))
 def login(body: Login) -> Session:
     """Get an access token."""
-    platform, address, account = the_platform(), client_address(), body.email.strip().lower()
+    platform, address, account = the_platform(), client_address(), normal_email(body.email)
     with platform.database.transaction(writing=False) as session:
         Attempt.check_login(session, address, account)
-        user = find_user(session, account)
+        user = User.with_email(session, account)
     if not is_password_of(user, body.password):
         with platform.database.transaction() as session:
             Attempt.record(session, address, account)
@@ -82,15 +78,9 @@ def login(body: Login) -> Session:
 @auth.operation("GET", "/api/auth/me", needs=Role.VIEWER, answers={200: Me})
 def get_me(caller: Caller) -> Me:
     """Tell who one is."""
-    user = find_user(caller.session, caller.user.email)
+    user = User.with_email(caller.session, caller.user.email)
     assert user is not None
     return make_me(user, caller.tenant.id)
-
-
-def find_user(session: Transaction, email: str) -> User | None:
-    """A person, with the organisations they belong to."""
-    question = select(User).where(User.email == email)
-    return session.scalar(question.options(selectinload(User.memberships).joinedload(Membership.tenant)))
 
 
 def is_password_of(user: User | None, password: str) -> bool:

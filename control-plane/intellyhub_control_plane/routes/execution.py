@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 
-from intellyhub_control_plane.errors import NotFound, NotNow
+from intellyhub_control_plane.errors import NotNow, found
 from intellyhub_control_plane.flow_door import begin_run, decide_run, repeat_run
 from intellyhub_control_plane.flow_door import resume_run as wake_run
-from intellyhub_control_plane.models.audit import audit
+from intellyhub_control_plane.journal_names import flow_id_of
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.roles import Role
-from intellyhub_control_plane.names import flow_id_of
 from intellyhub_control_plane.present.moments import moment_of
 from intellyhub_control_plane.present.runs import last_suspension
 from intellyhub_control_plane.routes.runs import own_history, show_run
@@ -32,6 +31,7 @@ from intellyhub_engine.journal.records import RunHistory, RunStatus
 
 __all__ = ["execution"]
 
+ENDED = "the run has already ended"
 UNFINISHED = frozenset((RunStatus.RUNNING, RunStatus.WAITING))
 FIRST_PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.25
@@ -49,7 +49,7 @@ execution = Area("execution", "Starting, stopping and repeating runs")
 def execute_flow(caller: Caller, path: FlowPath, header: IdempotencyHeaders, body: Execute) -> Reply:
     """Run a flow now. Without `event` a flow with a listener runs on the listener's sample, and the answer says so."""
     flow = Flow.named(caller.session, caller.tenant, path.flow_id)
-    audit(caller, "flow.executed", flow.id, version=flow.current_version)
+    caller.audit("flow.executed", flow.id, version=flow.current_version)
     given = given_event(caller, flow, body)
     caller.session.commit()
     deadline = time.monotonic() + body.wait_seconds
@@ -64,8 +64,7 @@ def given_event(caller: Caller, flow: Flow, body: Execute) -> GivenEvent:
     """What the run has for its event."""
     if body.event is not None:
         return GivenEvent.GIVEN
-    has_listener = Flow.listeners(caller.session, caller.tenant, [flow]).get(flow.id) is not None
-    return GivenEvent.SAMPLE if has_listener else GivenEvent.NONE
+    return GivenEvent.SAMPLE if flow.listener(caller.session) is not None else GivenEvent.NONE
 
 
 @execution.operation(
@@ -73,11 +72,11 @@ def given_event(caller: Caller, flow: Flow, body: Execute) -> GivenEvent:
 )
 def cancel_run(caller: Caller, path: RunPath) -> RunStarted:
     """Ask a run to stop."""
-    own_history(caller, path.run_id)
-    audit(caller, "run.cancelled", path.run_id)
+    check_unfinished(own_history(caller, path.run_id))
+    caller.audit("run.cancelled", path.run_id)
     caller.session.commit()
     if not caller.platform.journal.request_cancel(path.run_id):
-        raise NotNow("the run has already ended")
+        raise NotNow(ENDED)
     return make_started(path.run_id)
 
 
@@ -87,14 +86,13 @@ def cancel_run(caller: Caller, path: RunPath) -> RunStarted:
 def resume_run(caller: Caller, path: RunPath, body: Resume) -> RunStarted:
     """Answer what a waiting run asks; without a decision, go on with a run whose time has come or whose worker died."""
     history = own_history(caller, path.run_id)
-    if history.status not in UNFINISHED:
-        raise NotNow("the run has already ended")
+    check_unfinished(history)
     flow = flow_of(caller, history)
     number = version_of(caller, flow, history)
     decides = "decision" in body.model_fields_set
     if not decides:
         check_due(history)
-    audit(caller, "run.decided" if decides else "run.resumed", path.run_id)
+    caller.audit("run.decided" if decides else "run.resumed", path.run_id)
     caller.session.commit()
     if decides:
         return make_started(decide_run(caller, flow, number, path.run_id, body.decision))
@@ -120,6 +118,12 @@ def fork_run(caller: Caller, path: RunPath, body: Fork) -> RunStarted:
     return make_started(repeat_run(caller, flow, number, path.run_id, "forks", document))
 
 
+def check_unfinished(history: RunHistory) -> None:
+    """Raises `NotNow`."""
+    if history.status not in UNFINISHED:
+        raise NotNow(ENDED)
+
+
 def check_due(history: RunHistory) -> None:
     """Raises `NotNow` where waking the run would change nothing: it would find what it waits for still missing."""
     waits = last_suspension(history.entries) if history.status is RunStatus.WAITING else None
@@ -137,7 +141,7 @@ def place_to_repeat(caller: Caller, run_id: str, wanted: Replay, action: str) ->
     """The run's flow, and the version to copy the run to. Ends the transaction."""
     flow = flow_of(caller, own_history(caller, run_id))
     number = flow.version(caller.session, wanted.version).number if wanted.version else flow.current_version
-    audit(caller, action, run_id, version=number)
+    caller.audit(action, run_id, version=number)
     caller.session.commit()
     return flow, number
 
@@ -150,10 +154,7 @@ def flow_of(caller: Caller, history: RunHistory) -> Flow:
 def version_of(caller: Caller, flow: Flow, history: RunHistory) -> int:
     """The number of the version that a run began on. Raises `NotFound`."""
     wanted = FlowVersion.without_text(flow.versions).where(FlowVersion.digest == history.start.version)
-    version = caller.session.scalar(wanted)
-    if version is None:
-        raise NotFound("version", history.start.version[:12])
-    return version.number
+    return found(caller.session.scalar(wanted), "version", history.start.version[:12]).number
 
 
 def has_ended(caller: Caller, run_id: str, deadline: float) -> bool:

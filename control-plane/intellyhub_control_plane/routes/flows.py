@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, TypeVar
 
 from flask import request
 
 from intellyhub_control_plane.errors import FlowRefused
-from intellyhub_control_plane.flow_door import journal_name
 from intellyhub_control_plane.live import Known
-from intellyhub_control_plane.models.audit import audit
-from intellyhub_control_plane.models.flows import Flow
+from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.idempotency import KeptAnswer
 from intellyhub_control_plane.models.names import make_slug
 from intellyhub_control_plane.models.roles import Role
@@ -38,12 +35,9 @@ from intellyhub_control_plane.web.address import public_url
 from intellyhub_control_plane.web.area import Area, Reply
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_control_plane.web.paging import paginate
-from intellyhub_engine.errors import EngineError
 
-__all__ = ["flows", "publish"]
+__all__ = ["examine_current", "flow_to_change", "flows", "publish", "show"]
 
-LOG = logging.getLogger(__name__)
-OK = 200
 READY_SECONDS = 2.0
 """How long a publication waits for the flow's socket to accept. It goes on without the one who asked."""
 Shape = TypeVar("Shape", bound=FlowShape)
@@ -55,13 +49,12 @@ flows = Area("flows", "Flows: what a tenant automates")
 def list_flows(caller: Caller, query: FlowQuery) -> FlowList:
     """List flows."""
     keys = (Flow.created_at, Flow.id)
-    matching = Flow.matching(caller.tenant, query.q)
+    matching = Flow.beside(Flow.matching(caller.tenant, query.q), FlowVersion.listener)
     page = paginate(caller.session, matching, keys, limit=query.limit, cursor=query.cursor)
-    listeners = Flow.listeners(caller.session, caller.tenant, page.rows)
-    known = caller.platform.live.known(caller.tenant.id, [flow.id for flow in page.rows])
+    known = caller.platform.live.known(caller.tenant.id, [flow.id for flow, _ in page.rows])
     address = public_url()
-    items = [make_flow(FlowShape, caller.tenant, flow, listeners.get(flow.id), known, address) for flow in page.rows]
-    return FlowList(items=items, flows=items, next_cursor=page.next_cursor)
+    items = [make_flow(FlowShape, caller.tenant, flow, listener, known, address) for flow, listener in page.rows]
+    return FlowList.of(items, page.next_cursor)
 
 
 @flows.operation("POST", "/api/flows", needs=Role.EDITOR, answers={201: FlowCreated}, faults=(402, 409))
@@ -72,17 +65,16 @@ def create_flow(caller: Caller, header: IdempotencyHeaders, body: CreateFlow) ->
     if key is not None:
         made = KeptAnswer.find(caller.session, caller.tenant, "createFlow", key, content)
         if made is not None:
-            flow = Flow.named(caller.session, caller.tenant, made)
-            return show(FlowCreated, caller, flow, examined, status=201)
+            return show_created(caller, Flow.named(caller.session, caller.tenant, made), examined)
     if not examined.is_valid:
         raise FlowRefused(examined.problems)
     flow = Flow.create(caller.session, caller.tenant, name=body.name, slug=body.slug)
     put_text(caller, flow, body.yaml_content, examined)
     if key is not None:
         KeptAnswer.keep(caller.session, caller.tenant, "createFlow", key, content, flow.id)
-    audit(caller, "flow.created", flow.id, slug=flow.slug, version=flow.current_version)
+    caller.audit("flow.created", flow.id, slug=flow.slug, version=flow.current_version)
     publish(caller, flow)
-    return show(FlowCreated, caller, flow, examined, status=201)
+    return show_created(caller, flow, examined)
 
 
 @flows.operation("POST", "/api/flows/validate", needs=Role.VIEWER, answers={200: Validation})
@@ -116,12 +108,11 @@ def update_flow(caller: Caller, path: FlowPath, header: FlowHeaders, body: Updat
         examined = examine_here(caller, body.yaml_content, body.name or path.flow_id)
         if not examined.is_valid:
             raise FlowRefused(examined.problems)
-    flow = Flow.named(caller.session, caller.tenant, path.flow_id, to_change=True)
-    flow.check_etag(header.if_match)
+    flow = flow_to_change(caller, path, header)
     if examined is not None and body.yaml_content is not None:
         put_text(caller, flow, body.yaml_content, examined)
     flow.change(name=body.name, active=body.active)
-    audit(caller, "flow.changed", flow.id, **changes_of(body), version=flow.current_version)
+    caller.audit("flow.changed", flow.id, **changes_of(body), version=flow.current_version)
     publish(caller, flow)
     return show(FlowUpdated, caller, flow, examined or examine_current(caller, flow))
 
@@ -129,10 +120,9 @@ def update_flow(caller: Caller, path: FlowPath, header: FlowHeaders, body: Updat
 @flows.operation("DELETE", "/api/flows/<flow_id>", needs=Role.EDITOR, answers={204: None}, faults=(404, 412))
 def delete_flow(caller: Caller, path: FlowPath, header: FlowHeaders) -> None:
     """Delete a flow, its runs and what is recorded of them."""
-    flow = Flow.named(caller.session, caller.tenant, path.flow_id, to_change=True)
-    flow.check_etag(header.if_match)
+    flow = flow_to_change(caller, path, header)
     caller.session.delete(flow)
-    audit(caller, "flow.deleted", flow.id, slug=flow.slug, name=flow.name)
+    caller.audit("flow.deleted", flow.id, slug=flow.slug, name=flow.name)
     caller.session.commit()
     caller.platform.publisher.retire_flow(caller.tenant.id, flow.id)
 
@@ -141,9 +131,8 @@ def delete_flow(caller: Caller, path: FlowPath, header: FlowHeaders) -> None:
 def get_flow_status(caller: Caller, path: FlowPath) -> FlowStatus:
     """Tell what a flow is doing."""
     flow = Flow.named(caller.session, caller.tenant, path.flow_id)
-    listener = Flow.listeners(caller.session, caller.tenant, [flow]).get(flow.id)
     known = caller.platform.live.known(caller.tenant.id, [flow.id])
-    shown = make_flow(FlowShape, caller.tenant, flow, listener, known, public_url())
+    shown = make_flow(FlowShape, caller.tenant, flow, flow.listener(caller.session), known, public_url())
     return FlowStatus(
         id=flow.id,
         slug=flow.slug,
@@ -154,8 +143,16 @@ def get_flow_status(caller: Caller, path: FlowPath) -> FlowStatus:
         workers=shown.workers,
         source=shown.source,
         last_run=shown.last_run,
-        runs=dict(caller.platform.journal.counts_of(journal_name(flow))),
+        runs=dict(caller.platform.journal.counts_of(flow.journal_name)),
     )
+
+
+def flow_to_change(caller: Caller, path: FlowPath, header: FlowHeaders) -> Flow:
+    """The flow, which nobody else changes meanwhile. Raises `NotFound`, and `Stale` where the client has read another
+    state of it."""
+    flow = Flow.named(caller.session, caller.tenant, path.flow_id, to_change=True)
+    flow.check_etag(header.if_match)
+    return flow
 
 
 def put_text(caller: Caller, flow: Flow, text: str, examined: Examined) -> None:
@@ -168,12 +165,9 @@ def publish(caller: Caller, flow: Flow) -> None:
     the flow's state says so meanwhile."""
     caller.session.commit()
     publisher = caller.platform.publisher
-    try:
-        deployment = publisher.publish_flow(caller.tenant.id, flow.id)
-        if deployment is not None and deployment.active:
-            publisher.target.await_ready(deployment, READY_SECONDS)
-    except (OSError, EngineError) as fault:
-        LOG.warning("flow %s is saved, and could not be deployed yet: %s", flow.id, fault)
+    deployment = publisher.offer_flow(caller.tenant.id, flow.id)
+    if deployment is not None and deployment.active:
+        publisher.target.await_ready(deployment, READY_SECONDS)
 
 
 def examine_current(caller: Caller, flow: Flow) -> Examined:
@@ -190,20 +184,27 @@ def examine_here(caller: Caller, text: str, name: str, *, also: str = "") -> Exa
     return examined.with_missing({*caller.session.scalars(wanted), also} - {""})
 
 
-def show(shape: type[Shape], caller: Caller, flow: Flow, examined: Examined, *, status: int = OK, **more: Any) -> Reply:
-    """A flow with its problems and its ETag."""
-    known = caller.platform.live.known(caller.tenant.id, [flow.id]) if status == 200 else Known()
-    document = make_flow(
-        shape,
-        caller.tenant,
-        flow,
-        examined.listener,
-        known,
-        public_url(),
-        problems=list(examined.problems),
-        **more,
-    )
+def show(
+    shape: type[Shape],
+    caller: Caller,
+    flow: Flow,
+    examined: Examined,
+    *,
+    known: Known | None = None,
+    status: int = 200,
+    **more: Any,
+) -> Reply:
+    """A flow with its problems and its ETag. `known`: how it is; None asks."""
+    if known is None:
+        known = caller.platform.live.known(caller.tenant.id, [flow.id])
+    problems = list(examined.problems)
+    document = make_flow(shape, caller.tenant, flow, examined.listener, known, public_url(), problems=problems, **more)
     return Reply(document, status, {"ETag": flow.etag, "Location": f"/api/flows/{flow.id}"})
+
+
+def show_created(caller: Caller, flow: Flow, examined: Examined) -> Reply:
+    """A new flow: nothing runs yet, and what was learned a moment ago says nothing of it."""
+    return show(FlowCreated, caller, flow, examined, known=Known(), status=201)
 
 
 def changes_of(body: UpdateFlow) -> dict[str, Any]:

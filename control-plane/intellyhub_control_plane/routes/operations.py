@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from intellyhub_control_plane.errors import NotFound
 from intellyhub_control_plane.live import Known
-from intellyhub_control_plane.models.audit import audit
-from intellyhub_control_plane.models.flows import Flow
+from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.roles import Role
-from intellyhub_control_plane.names import run_flows
 from intellyhub_control_plane.present.flows import source_of
 from intellyhub_control_plane.present.moments import moment_of
+from intellyhub_control_plane.present.names import run_flows
 from intellyhub_control_plane.present.runs import show_event
 from intellyhub_control_plane.secrecy import secret_values
 from intellyhub_control_plane.shapes.operations import (
@@ -25,10 +25,13 @@ from intellyhub_control_plane.shapes.operations import (
     Worker,
     WorkerList,
 )
+from intellyhub_control_plane.shapes.runs import RunFlow
+from intellyhub_control_plane.shapes.shape import PageQuery
 from intellyhub_control_plane.web.area import Area
 from intellyhub_control_plane.web.caller import Caller
-from intellyhub_control_plane.web.paging import decode_cursor, encode_cursor
+from intellyhub_control_plane.web.paging import Paged, cut, decode_cursor, paginate
 from intellyhub_engine.machine.masking import mask
+from intellyhub_knative.local.outbox import DeadLetter as Letter
 
 __all__ = ["operations"]
 
@@ -53,42 +56,34 @@ def list_workers(caller: Caller) -> WorkerList:
         )
         for worker in found
     ]
-    return WorkerList(items=items, workers=items)
+    return WorkerList.of(items)
 
 
 @operations.operation("GET", "/api/sources", needs=Role.VIEWER, answers={200: SourceList}, faults=(503,))
-def list_sources(caller: Caller) -> SourceList:
+def list_sources(caller: Caller, query: PageQuery) -> SourceList:
     """List what listens, and how it is."""
     live = caller.platform.live
     known = Known(sources=live.sources(caller.tenant.id), hooks=live.hooks(caller.tenant.id))
-    flows = caller.session.scalars(Flow.of(caller.tenant).order_by(Flow.slug)).all()
-    listeners = Flow.listeners(caller.session, caller.tenant, flows)
-    names = run_flows(caller.session, caller.tenant, (flow.id for flow in flows))
+    listening = Flow.beside(Flow.of(caller.tenant), FlowVersion.listener).where(FlowVersion.listener.is_not(None))
+    page = paginate(caller.session, listening, (Flow.slug,), limit=query.limit, cursor=query.cursor, rising=True)
     items = [
         Source(
-            flow=names[flow.id],
-            type=str(listener["type"]),
+            flow=RunFlow(id=flow.id, slug=flow.slug, name=flow.name),
+            type=listener["type"],
             active=flow.active,
-            health=source_of(flow, str(listener["type"]), known),
+            health=source_of(flow, listener["type"], known),
         )
-        for flow in flows
-        if (listener := listeners.get(flow.id)) is not None
+        for flow, listener in page.rows
+        if listener is not None
     ]
-    return SourceList(items=items, sources=items)
+    return SourceList.of(items, page.next_cursor)
 
 
 @operations.operation("GET", "/api/dead-letters", needs=Role.VIEWER, answers={200: DeadLetterList}, faults=(404, 503))
 def list_dead_letters(caller: Caller, query: DeadLetterQuery) -> DeadLetterList:
     """List events that could not be delivered."""
-    flow = Flow.named(caller.session, caller.tenant, query.flow) if query.flow else None
-    letters = caller.platform.journal.dead_letters(
-        caller.tenant.id,
-        flow_id=flow.id if flow else None,
-        limit=query.limit + 1,
-        before=int(decode_cursor(query.cursor, 1)[0]) if query.cursor else None,
-    )
-    has_more, letters = len(letters) > query.limit, letters[: query.limit]
-    flows = run_flows(caller.session, caller.tenant, (letter.flow_id for letter in letters))
+    page = find_dead_letters(caller, query)
+    flows = run_flows(caller.session, caller.tenant, (letter.flow_id for letter in page.rows))
     secrets = secret_values(caller)
     items = [
         DeadLetter(
@@ -101,10 +96,23 @@ def list_dead_letters(caller: Caller, query: DeadLetterQuery) -> DeadLetterList:
             accepted_at=moment_of(letter.accepted_ns),
             died_at=moment_of(letter.died_ns),
         )
-        for letter in letters
+        for letter in page.rows
     ]
-    next_cursor = encode_cursor([letters[-1].delivery_id]) if has_more else None
-    return DeadLetterList(items=items, dead_letters=items, next_cursor=next_cursor)
+    return DeadLetterList.of(items, page.next_cursor)
+
+
+def find_dead_letters(caller: Caller, query: DeadLetterQuery) -> Paged[Letter]:
+    """A page, which is short where events are large: whether it is the last one, only a further look tells."""
+    flow = Flow.named(caller.session, caller.tenant, query.flow) if query.flow else None
+
+    def look(limit: int, before: int | None) -> Sequence[Letter]:
+        return caller.platform.journal.dead_letters(
+            caller.tenant.id, flow_id=flow.id if flow else None, limit=limit, before=before
+        )
+
+    letters = look(query.limit, decode_cursor(query.cursor, int)[0] if query.cursor else None)
+    further = look(1, letters[-1].delivery_id) if letters else ()
+    return cut([*letters, *further], len(letters), lambda letter: [letter.delivery_id])
 
 
 @operations.operation(
@@ -118,7 +126,7 @@ def redeliver_dead_letter(caller: Caller, path: DeadLetterPath) -> Redelivered:
     """Deliver it again, with all attempts before it."""
     if not caller.platform.journal.redeliver(caller.tenant.id, [path.dead_letter_id]):
         raise NotFound("dead letter", path.dead_letter_id)
-    audit(caller, "dead_letter.redelivered", str(path.dead_letter_id))
+    caller.audit("dead_letter.redelivered", str(path.dead_letter_id))
     return Redelivered(redelivered=1)
 
 
@@ -129,4 +137,4 @@ def discard_dead_letter(caller: Caller, path: DeadLetterPath) -> None:
     """Throw it away."""
     if not caller.platform.journal.discard(caller.tenant.id, [path.dead_letter_id]):
         raise NotFound("dead letter", path.dead_letter_id)
-    audit(caller, "dead_letter.discarded", str(path.dead_letter_id))
+    caller.audit("dead_letter.discarded", str(path.dead_letter_id))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from flask import Response
 
 from intellyhub_control_plane.errors import NotFound
-from intellyhub_control_plane.flow_door import journal_name
+from intellyhub_control_plane.journal_names import prefix_of
 from intellyhub_control_plane.models.flows import Flow
 from intellyhub_control_plane.models.roles import Role
-from intellyhub_control_plane.names import names_of
 from intellyhub_control_plane.present.moments import moment_of, nanoseconds
+from intellyhub_control_plane.present.names import names_of
 from intellyhub_control_plane.present.runs import make_run, make_run_detail, make_steps, run_logs
 from intellyhub_control_plane.secrecy import secret_values
 from intellyhub_control_plane.shapes.flows import FlowLog, FlowLogs, FlowPath, LogQuery
 from intellyhub_control_plane.shapes.runs import RunDetail, RunList, RunPath, RunQuery, StepList
 from intellyhub_control_plane.web.area import Area
 from intellyhub_control_plane.web.caller import Caller
-from intellyhub_control_plane.web.paging import decode_cursor, encode_cursor
+from intellyhub_control_plane.web.paging import cut, decode_cursor
 from intellyhub_engine.errors import RunNotFound
 from intellyhub_engine.journal.records import RunHistory
 from intellyhub_engine.machine.masking import mask
@@ -35,8 +35,8 @@ def list_runs(caller: Caller, query: RunQuery) -> RunList:
     """List runs, newest first."""
     flow = Flow.named(caller.session, caller.tenant, query.flow) if query.flow else None
     found = caller.platform.journal.runs(
-        flow=journal_name(flow) if flow else None,
-        under=None if flow else f"{caller.tenant.id}/",
+        flow=flow.journal_name if flow else None,
+        under=None if flow else prefix_of(caller.tenant.id),
         status=query.status,
         since_ns=nanoseconds(query.since) if query.since else None,
         until_ns=nanoseconds(query.until) if query.until else None,
@@ -44,13 +44,12 @@ def list_runs(caller: Caller, query: RunQuery) -> RunList:
         limit=query.limit + 1,
         before=own_cursor(caller, query.cursor) if query.cursor else None,
     )
-    page = found[: query.limit]
-    names = names_of(caller.session, caller.tenant, ((run.flow, run.version) for run in page))
+    page = cut(found, query.limit, lambda run: [run.run_id])
+    names = names_of(caller.session, caller.tenant, ((run.flow, run.version) for run in page.rows))
     secrets = secret_values(caller)
     wait_of = caller.platform.live.wait_of
-    items = [make_run(run, names[run.flow, run.version], wait_of(run), secrets) for run in page]
-    next_cursor = encode_cursor([page[-1].run_id]) if len(found) > query.limit else None
-    return RunList(items=items, runs=items, next_cursor=next_cursor)
+    items = [make_run(run, names[run.flow, run.version], wait_of(run), secrets) for run in page.rows]
+    return RunList.of(items, page.next_cursor)
 
 
 @runs.operation("GET", "/api/runs/<run_id>", needs=Role.VIEWER, answers={200: RunDetail}, faults=(404, 503))
@@ -65,7 +64,7 @@ def list_steps(caller: Caller, path: RunPath) -> StepList:
     history = own_history(caller, path.run_id)
     secrets = secret_values(caller)
     steps = make_steps(history, secrets)
-    return StepList(items=steps, steps=steps, logs=run_logs(history, secrets))
+    return StepList.of(steps, logs=run_logs(history, secrets))
 
 
 @runs.operation("GET", "/api/runs/<run_id>/events", needs=Role.VIEWER, answers={200: SSE}, faults=(404, 503))
@@ -83,8 +82,9 @@ def list_logs(caller: Caller, path: FlowPath, query: LogQuery) -> FlowLogs | Res
     flow = Flow.named(caller.session, caller.tenant, path.flow_id)
     if query.follow:
         return stream(f"flows/{flow.id}")
-    before = int(decode_cursor(query.cursor, 1)[0]) if query.cursor else None
-    lines = caller.platform.journal.logs(journal_name(flow), limit=query.limit, before=before)
+    before = decode_cursor(query.cursor, int)[0] if query.cursor else None
+    lines = caller.platform.journal.logs(flow.journal_name, limit=query.limit + 1, before=before)
+    page = cut(lines, query.limit, lambda line: [line.index])
     secrets = secret_values(caller)
     items = [
         FlowLog(
@@ -94,10 +94,9 @@ def list_logs(caller: Caller, path: FlowPath, query: LogQuery) -> FlowLogs | Res
             level=line.level,
             message=mask(line.message, secrets),
         )
-        for line in reversed(lines)
+        for line in reversed(page.rows)
     ]
-    next_cursor = encode_cursor([lines[-1].index]) if len(lines) == query.limit else None
-    return FlowLogs(items=items, logs=items, next_cursor=next_cursor)
+    return FlowLogs.of(items, page.next_cursor)
 
 
 def own_history(caller: Caller, run_id: str) -> RunHistory:
@@ -106,14 +105,14 @@ def own_history(caller: Caller, run_id: str) -> RunHistory:
         history = caller.platform.journal.history(run_id)
     except RunNotFound:
         raise NotFound("run", run_id) from None
-    if not history.start.flow.startswith(f"{caller.tenant.id}/"):
+    if not history.start.flow.startswith(prefix_of(caller.tenant.id)):
         raise NotFound("run", run_id)
     return history
 
 
 def own_cursor(caller: Caller, cursor: str) -> str:
     """The run that the page before ended with."""
-    return own_history(caller, str(decode_cursor(cursor, 1)[0])).start.run_id
+    return own_history(caller, decode_cursor(cursor, str)[0]).start.run_id
 
 
 def show_run(caller: Caller, history: RunHistory) -> RunDetail:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from intellyhub_control_plane.models.audit import audit
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.models.settings import Secret, Variable
 from intellyhub_control_plane.shapes.settings import Secret as SecretShape
@@ -31,16 +30,16 @@ def list_variables(caller: Caller, query: PageQuery) -> VariableList:
     """List variables."""
     mine, keys = Variable.of(caller.tenant), (Variable.key,)
     page = paginate(caller.session, mine, keys, limit=query.limit, cursor=query.cursor, rising=True)
-    items = [show_variable(variable) for variable in page.rows]
-    return VariableList(items=items, variables=items, next_cursor=page.next_cursor)
+    items = [show_variable(variable) for (variable,) in page.rows]
+    return VariableList.of(items, page.next_cursor)
 
 
 @settings.operation("POST", "/api/variables", needs=Role.EDITOR, answers={201: VariableShape})
 def set_variable(caller: Caller, body: SetVariable) -> VariableShape:
     """Set a variable."""
     variable = Variable.put(caller.session, caller.tenant, body.key, body.value)
-    audit(caller, "variable.set", body.key)
-    publish(caller)
+    caller.audit("variable.set", body.key)
+    caller.publish_tenant()
     return show_variable(variable)
 
 
@@ -48,8 +47,8 @@ def set_variable(caller: Caller, body: SetVariable) -> VariableShape:
 def delete_variable(caller: Caller, path: VariablePath) -> None:
     """Delete a variable."""
     caller.session.delete(Variable.named(caller.session, caller.tenant, path.key))
-    audit(caller, "variable.deleted", path.key)
-    publish(caller)
+    caller.audit("variable.deleted", path.key)
+    caller.publish_tenant()
 
 
 @settings.operation("GET", "/api/secrets", needs=Role.EDITOR, answers={200: SecretList})
@@ -57,16 +56,16 @@ def list_secrets(caller: Caller, query: PageQuery) -> SecretList:
     """List the names of secrets."""
     mine, keys = Secret.of(caller.tenant), (Secret.name,)
     page = paginate(caller.session, mine, keys, limit=query.limit, cursor=query.cursor, rising=True)
-    items = [SecretShape(name=secret.name, updated_at=secret.updated_at) for secret in page.rows]
-    return SecretList(items=items, secrets=items, next_cursor=page.next_cursor)
+    items = [SecretShape(name=secret.name, updated_at=secret.updated_at) for (secret,) in page.rows]
+    return SecretList.of(items, page.next_cursor)
 
 
 @settings.operation("POST", "/api/secrets", needs=Role.ADMIN, answers={201: SecretShape})
 def set_secret(caller: Caller, body: SetSecret) -> SecretShape:
     """Set a secret. Its value is never given again."""
     secret = Secret.put(caller.session, caller.tenant, body.name, seal(body.value, caller.platform.keys))
-    audit(caller, "secret.set", body.name)
-    publish(caller)
+    caller.audit("secret.set", body.name)
+    caller.publish_tenant()
     return SecretShape(name=secret.name, updated_at=secret.updated_at)
 
 
@@ -74,15 +73,8 @@ def set_secret(caller: Caller, body: SetSecret) -> SecretShape:
 def delete_secret(caller: Caller, path: SecretPath) -> None:
     """Delete a secret."""
     caller.session.delete(Secret.named(caller.session, caller.tenant, path.name))
-    audit(caller, "secret.deleted", path.name)
-    publish(caller)
-
-
-def publish(caller: Caller) -> None:
-    """Tell the platform's processes, once it is committed."""
-    caller.session.commit()
-    caller.platform.secrets.forget()
-    caller.platform.publisher.publish_tenant(caller.tenant.id)
+    caller.audit("secret.deleted", path.name)
+    caller.publish_tenant()
 
 
 def show_variable(variable: Variable) -> VariableShape:

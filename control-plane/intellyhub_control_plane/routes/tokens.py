@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from intellyhub_control_plane.errors import NotFound, RoleTooLow
-from intellyhub_control_plane.models.audit import audit
+from intellyhub_control_plane.errors import RoleTooLow, found
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.models.tokens import ApiToken
 from intellyhub_control_plane.shapes.auth import ApiToken as TokenShape
@@ -26,8 +25,8 @@ def list_tokens(caller: Caller, query: PageQuery) -> ApiTokenList:
     mine = ApiToken.of(caller.tenant).where(ApiToken.user_id == caller.user.id)
     keys = (ApiToken.created_at, ApiToken.id)
     page = paginate(caller.session, mine, keys, limit=query.limit, cursor=query.cursor)
-    items = [make_token(token) for token in page.rows]
-    return ApiTokenList(items=items, tokens=items, next_cursor=page.next_cursor)
+    items = [make_token(token) for (token,) in page.rows]
+    return ApiTokenList.of(items, page.next_cursor)
 
 
 @tokens.operation("POST", "/api/tokens", needs=Role.VIEWER, answers={201: ApiTokenCreated})
@@ -40,9 +39,8 @@ def create_token(caller: Caller, body: CreateToken) -> ApiTokenCreated:
     token, value = ApiToken.issue(
         caller.session, caller.tenant, caller.user, name=body.name, role=role, lifetime=lifetime
     )
-    audit(caller, "token.created", token.id, name=body.name, role=role)
-    caller.session.commit()
-    caller.platform.publisher.publish_tenant(caller.tenant.id)
+    caller.audit("token.created", token.id, name=body.name, role=role)
+    caller.publish_tenant()
     return ApiTokenCreated(**make_token(token).model_dump(), token=value)
 
 
@@ -50,13 +48,10 @@ def create_token(caller: Caller, body: CreateToken) -> ApiTokenCreated:
 def delete_token(caller: Caller, path: TokenPath) -> None:
     """Revoke an API token at once."""
     mine = ApiToken.of(caller.tenant).where(ApiToken.user_id == caller.user.id, ApiToken.id == path.token_id)
-    token = caller.session.scalar(mine)
-    if token is None:
-        raise NotFound("token", path.token_id)
-    token.revoke()
-    audit(caller, "token.revoked", token.id, name=token.name)
-    caller.session.commit()
-    caller.platform.publisher.publish_tenant(caller.tenant.id)
+    token = found(caller.session.scalar(mine), "token", path.token_id)
+    caller.session.delete(token)
+    caller.audit("token.revoked", token.id, name=token.name)
+    caller.publish_tenant()
 
 
 def make_token(token: ApiToken) -> TokenShape:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from intellyhub_control_plane.models.audit import audit
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.present.flows import make_version
-from intellyhub_control_plane.routes.flows import examine_current, publish, show
-from intellyhub_control_plane.shapes.flows import FlowPath, FlowUpdated, FlowVersionDetail, VersionList, VersionPath
+from intellyhub_control_plane.routes.flows import examine_current, flow_to_change, publish, show
+from intellyhub_control_plane.shapes.flows import (
+    FlowHeaders,
+    FlowPath,
+    FlowUpdated,
+    FlowVersionDetail,
+    VersionList,
+    VersionPath,
+)
 from intellyhub_control_plane.shapes.flows import FlowVersion as VersionShape
 from intellyhub_control_plane.shapes.shape import PageQuery
 from intellyhub_control_plane.web.area import Area, Reply
@@ -27,8 +33,8 @@ def list_versions(caller: Caller, path: FlowPath, query: PageQuery) -> VersionLi
     flow = Flow.named(caller.session, caller.tenant, path.flow_id)
     question, keys = FlowVersion.without_text(flow.versions), (FlowVersion.number,)
     page = paginate(caller.session, question, keys, limit=query.limit, cursor=query.cursor)
-    items = [make_version(VersionShape, flow, version) for version in page.rows]
-    return VersionList(items=items, versions=items, next_cursor=page.next_cursor)
+    items = [make_version(VersionShape, flow, version) for (version,) in page.rows]
+    return VersionList.of(items, page.next_cursor)
 
 
 @versions.operation(
@@ -50,13 +56,13 @@ def get_version(caller: Caller, path: VersionPath) -> FlowVersionDetail:
     "/api/flows/<flow_id>/versions/<version>/rollback",
     needs=Role.EDITOR,
     answers={200: FlowUpdated},
-    faults=(404,),
+    faults=(404, 412),
 )
-def rollback_flow(caller: Caller, path: VersionPath) -> Reply:
+def rollback_flow(caller: Caller, path: VersionPath, header: FlowHeaders) -> Reply:
     """Make a version the current one again."""
-    flow = Flow.named(caller.session, caller.tenant, path.flow_id, to_change=True)
+    flow = flow_to_change(caller, path, header)
     before = flow.current_version
     flow.roll_back(caller.session, path.version)
-    audit(caller, "flow.rolled_back", flow.id, version=path.version, before=before)
+    caller.audit("flow.rolled_back", flow.id, version=path.version, before=before)
     publish(caller, flow)
     return show(FlowUpdated, caller, flow, examine_current(caller, flow))

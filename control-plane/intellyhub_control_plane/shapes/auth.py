@@ -116,4 +116,4 @@ class ApiTokenList(Page):
 class TokenPath(Request):
     """Which token."""
 
-    token_id: str
+    token_id: Text

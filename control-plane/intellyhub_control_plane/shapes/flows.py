@@ -205,7 +205,7 @@ class Validation(Answer):
 class FlowPath(Request):
     """Which flow."""
 
-    flow_id: Annotated[str, Field(description="The flow's id or slug.")]
+    flow_id: Annotated[Text, Field(description="The flow's id or slug.")]
 
 
 class VersionPath(FlowPath):

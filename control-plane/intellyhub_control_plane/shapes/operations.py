@@ -9,7 +9,7 @@ from pydantic import Field
 
 from intellyhub_control_plane.shapes.flows import SourceHealth
 from intellyhub_control_plane.shapes.runs import RunFlow
-from intellyhub_control_plane.shapes.shape import Answer, Moment, Page, PageQuery, Request, Shape
+from intellyhub_control_plane.shapes.shape import Answer, Moment, Page, PageQuery, Request, Shape, Text
 
 __all__ = [
     "DeadLetter",
@@ -88,7 +88,7 @@ class DeadLetterList(Page):
 class DeadLetterQuery(PageQuery):
     """Which dead letters."""
 
-    flow: Annotated[str | None, Field(max_length=120, description="A flow's id or slug.")] = None
+    flow: Annotated[Text | None, Field(max_length=120, description="A flow's id or slug.")] = None
 
 
 class DeadLetterPath(Request):

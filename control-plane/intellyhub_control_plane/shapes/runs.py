@@ -159,7 +159,7 @@ class FlowStarted(RunStarted):
 class RunQuery(PageQuery):
     """Which runs."""
 
-    flow: Annotated[str | None, Field(max_length=120, description="A flow's id or slug.")] = None
+    flow: Annotated[Text | None, Field(max_length=120, description="A flow's id or slug.")] = None
     status: RunStatus | None = None
     since: Annotated[AwareDatetime | None, Field(description="Started at or after.")] = None
     until: Annotated[AwareDatetime | None, Field(description="Started before.")] = None

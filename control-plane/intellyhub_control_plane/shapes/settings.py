@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from intellyhub_control_plane.shapes.shape import Answer, Moment, Page, Request
+from intellyhub_control_plane.shapes.shape import Answer, Moment, Page, Request, Text
 
 __all__ = [
     "Secret",
@@ -47,7 +47,7 @@ class VariableList(Page):
 class VariablePath(Request):
     """Which variable."""
 
-    key: str
+    key: Text
 
 
 class SetSecret(Request):
@@ -74,4 +74,4 @@ class SecretList(Page):
 class SecretPath(Request):
     """Which secret."""
 
-    name: str
+    name: Text

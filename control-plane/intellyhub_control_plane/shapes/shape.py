@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.json_schema import DEFAULT_REF_TEMPLATE, GenerateJsonSchema, JsonSchemaMode
@@ -87,6 +88,11 @@ class Page(Answer):
     older name, which is the second field."""
 
     next_cursor: str | None = None
+
+    @classmethod
+    def of(cls, items: Sequence[Answer], next_cursor: str | None = None, **more: Any) -> Self:
+        """The items under both keys."""
+        return cls.model_validate({"items": items, second_key(cls): items, "next_cursor": next_cursor, **more})
 
     def to_json(self) -> bytes:
         """As of any answer; what stands under two keys is written once and set in twice."""

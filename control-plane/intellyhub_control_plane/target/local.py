@@ -12,8 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-import orjson
-
 from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.serving.program_cache import cache_path, load_program
@@ -24,7 +22,7 @@ from intellyhub_knative.local.deployments import (
     write_deployment,
 )
 from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.records import read_records, sync_folder
+from intellyhub_knative.local.records import is_written, read_record, record_names, sync_folder
 from intellyhub_knative.local.tenants import Tenant, remove_tenant, write_tenant
 
 __all__ = ["LocalTarget"]
@@ -34,7 +32,10 @@ PAUSE_SECONDS = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class LocalTarget:
-    """Satisfies `Target` with the data folder of the local platform."""
+    """The data folder of the local platform. Every method may be repeated: it brings about a state, whatever was there.
+
+    Raises `OSError` where the folder cannot be changed, a full disk among others; then nothing is half done.
+    """
 
     layout: Layout
 
@@ -58,7 +59,7 @@ class LocalTarget:
             put_text(path, text)
         current = Path(deployment.current.path)
         load_program(current, installed(), name=deployment.journal_name, cache_dir=self.layout.programs_of(tenant_id))
-        if not is_written(self.layout.deployments, deployment.flow_id, deployment):
+        if not is_written(self.layout.deployments, deployment.flow_id, asdict(deployment)):
             write_deployment(self.layout.deployments, deployment)
         put_text(self.slug_path(deployment), texts[deployment.current.number])
         for path in current.parent.glob("*.yaml"):
@@ -87,19 +88,19 @@ class LocalTarget:
 
     def deployments(self) -> Mapping[str, Deployment | None]:
         """All records; a damaged one keeps no other from being read."""
-        return {flow_id: self.deployment(flow_id) for flow_id, _ in read_records(self.layout.deployments)}
+        return {flow_id: self.deployment(flow_id) for flow_id in record_names(self.layout.deployments)}
 
     def deployment(self, flow_id: str) -> Deployment | None:
         """One record; None too for one that cannot be read, so that it is written again."""
         with suppress(OSError, ValueError, TypeError, KeyError):
-            return make_deployment(orjson.loads((self.layout.deployments / f"{flow_id}.json").read_bytes()))
+            return make_deployment(read_record(self.layout.deployments, flow_id))
         return None
 
     def put_tenant(self, tenant: Tenant) -> None:
         """Its record, and its folders."""
         make_readable_folder(self.layout.flows_of(tenant.tenant_id))
         self.layout.workspace_of(tenant.tenant_id).mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not is_written(self.layout.tenants, tenant.tenant_id, tenant):
+        if not is_written(self.layout.tenants, tenant.tenant_id, asdict(tenant)):
             write_tenant(self.layout.tenants, tenant)
 
     def remove_tenant(self, tenant_id: str) -> None:
@@ -109,7 +110,7 @@ class LocalTarget:
 
     def tenants(self) -> Collection[str]:
         """Whoever has a record."""
-        return [tenant_id for tenant_id, _ in read_records(self.layout.tenants)]
+        return record_names(self.layout.tenants)
 
     def has_texts(self, deployment: Deployment) -> bool:
         """Whether every text that a record names is there."""
@@ -161,10 +162,3 @@ def put_text(path: Path, text: str) -> None:
         scratch.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
-
-
-def is_written(folder: Path, name: str, record: Deployment | Tenant) -> bool:
-    """Whether a record stands there just so."""
-    with suppress(OSError):
-        return (folder / f"{name}.json").read_bytes() == orjson.dumps(asdict(record), option=orjson.OPT_INDENT_2)
-    return False

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from intellyhub_control_plane.database.database import Database
+from intellyhub_control_plane.journal_names import journal_name
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.people import Tenant
 from intellyhub_control_plane.models.settings import Secret, Variable
@@ -24,7 +25,7 @@ from intellyhub_control_plane.target.deployment import make_deployment, make_ten
 from intellyhub_control_plane.target.local import LocalTarget
 from intellyhub_engine.errors import EngineError, JournalError
 from intellyhub_engine.frozen import dataclass
-from intellyhub_engine.journal.records import RunStatus
+from intellyhub_engine.journal.records import RunStatus, RunSummary
 from intellyhub_knative.local.deployments import Deployment
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Publisher"]
 
 LOG = logging.getLogger(__name__)
-MOST_UNFINISHED = 200
-"""Unfinished runs that are looked at for older versions which are still needed."""
+PAGE = 200
+"""Runs that the journal is asked for at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,33 +77,41 @@ class Publisher:
         older = FlowVersion.without_text(flow.versions).where(FlowVersion.number != current.number)
         if not (others := session.scalars(older).all()):
             return [current]
-        needed = self.unfinished_digests(flow) | {other.digest for other in others if other.number in keep}
+        needed = self.unfinished_digests(flow, others) | {other.digest for other in others if other.number in keep}
         kept = flow.versions.where(FlowVersion.number != current.number, FlowVersion.digest.in_(needed))
         return [current, *session.scalars(kept.order_by(FlowVersion.number.desc()))]
 
-    def unfinished_digests(self, flow: Flow) -> set[str]:
-        """Versions whose runs have not ended; where the journal cannot tell, all that are deployed."""
-        name = f"{flow.tenant_id}/{flow.id}"
+    def unfinished_digests(self, flow: Flow, older: Sequence[FlowVersion]) -> set[str]:
+        """Older versions whose runs have not ended; where the journal cannot tell, all that are deployed."""
+        wanted, needed = {version.digest for version in older}, set[str]()
         try:
-            return {
-                run.version
-                for status in (RunStatus.RUNNING, RunStatus.WAITING)
-                for run in self.journal.runs(flow=name, status=status, limit=MOST_UNFINISHED)
-            }
+            for run in self.unfinished_runs(flow.journal_name):
+                needed |= {run.version} & wanted
+                if needed == wanted:
+                    break
         except JournalError:
             deployed = self.target.deployment(flow.id)
             return {version.digest for version in deployed.versions} if deployed else set()
+        return needed
+
+    def unfinished_runs(self, name: str) -> Iterator[RunSummary]:
+        """Every run of a flow that has not ended. Raises `JournalError`."""
+        for status in (RunStatus.RUNNING, RunStatus.WAITING):
+            last = None
+            while page := self.journal.runs(flow=name, status=status, limit=PAGE, before=last):
+                yield from page
+                if len(page) < PAGE:
+                    break
+                last = page[-1].run_id
 
     def retire_flow(self, tenant_id: str, flow_id: str) -> None:
         """A flow is gone from the database: end what runs of it, take it away, delete what is recorded. What fails is
         made good by the next pass, as far as the target goes."""
-        name = f"{tenant_id}/{flow_id}"
+        name = journal_name(tenant_id, flow_id)
         with tolerated(f"flow {flow_id}"):
-            for status in (RunStatus.RUNNING, RunStatus.WAITING):
-                for run in self.journal.runs(flow=name, status=status, limit=MOST_UNFINISHED):
-                    self.journal.request_cancel(run.run_id)
-        with tolerated(f"flow {flow_id}"):
-            self.publish_flow(tenant_id, flow_id)
+            for run in self.unfinished_runs(name):
+                self.journal.request_cancel(run.run_id)
+        self.offer_flow(tenant_id, flow_id)
         with tolerated(f"flow {flow_id}"):
             self.journal.delete_flow(name)
 
@@ -118,6 +127,18 @@ class Publisher:
             tokens = session.scalars(ApiToken.of(tenant).order_by(ApiToken.id))
             may_post = [token.digest for token in tokens if token.may_post_events]
             self.target.put_tenant(make_tenant_record(tenant, variables, sealed, may_post))
+
+    def offer_flow(self, tenant_id: str, flow_id: str) -> Deployment | None:
+        """As `publish_flow`, for who has committed already: what cannot be done now, the next pass does. None too
+        where it could not be done."""
+        with tolerated(f"flow {flow_id}"):
+            return self.publish_flow(tenant_id, flow_id)
+        return None
+
+    def offer_tenant(self, tenant_id: str) -> None:
+        """As `publish_tenant`, for who has committed already: what cannot be done now, the next pass does."""
+        with tolerated(f"tenant {tenant_id}"):
+            self.publish_tenant(tenant_id)
 
     def agrees(self, deployed: Deployment | None, tenant: Tenant, flow: Flow, digest: str) -> bool:
         """Whether a flow is deployed as the database says, as far as that can be told without reading its text. One
@@ -142,18 +163,16 @@ class Publisher:
         with self.database.transaction(writing=False) as session:
             tenants = session.scalars(select(Tenant)).all()
             for tenant in tenants:
-                for flow, digest in session.execute(Flow.with_current_digest(tenant)):
+                for flow, digest in session.execute(Flow.beside(Flow.of(tenant), FlowVersion.digest)):
                     if self.agrees(deployed.get(flow.id), tenant, flow, digest):
                         del doubtful[flow.id]
                     else:
                         doubtful[flow.id] = tenant.id
         known = {tenant.id for tenant in tenants}
         for tenant_id in sorted(known | set(self.target.tenants())):
-            with tolerated(f"tenant {tenant_id}"):
-                self.publish_tenant(tenant_id)
+            self.offer_tenant(tenant_id)
         for flow_id, tenant_id in doubtful.items():
-            with tolerated(f"flow {flow_id}"):
-                self.publish_flow(tenant_id, flow_id)
+            self.offer_flow(tenant_id, flow_id)
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from flask import Flask, Request
+from flask.json.provider import DefaultJSONProvider
 
 from intellyhub_control_plane.metrics import measure_requests
 from intellyhub_control_plane.platform import Platform, attach
@@ -17,6 +19,23 @@ from intellyhub_control_plane.web.problems import add_error_handlers, refuse_req
 __all__ = ["make_app"]
 
 MAX_BODY_BYTES = 16 << 20
+
+
+class StrictJson(DefaultJSONProvider):
+    """JSON that can be kept and written again: no NaN, no halves of characters, no endless depth."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """The document. Raises `ValueError`."""
+        try:
+            document = json.loads(s, parse_constant=refuse_constant, **kwargs)
+            json.dumps(document, ensure_ascii=False).encode()
+        except RecursionError as fault:
+            raise ValueError("it is nested too deeply") from fault
+        return document
+
+
+def refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 class OurRequest(Request):
@@ -33,6 +52,7 @@ def make_app(platform: Platform) -> Flask:
     """The application of one platform."""
     app = make_documented_app(validation_error_callback=refuse_request)
     app.request_class = OurRequest
+    app.json = StrictJson(app)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     attach(app, platform)
     measure_requests(app)

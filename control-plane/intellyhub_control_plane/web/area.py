@@ -36,7 +36,7 @@ class Needs(Enum):
     """What a route asks of its caller, where a role in the tenant is not the question."""
 
     NOTHING = "nothing"  # open to all
-    PLATFORM = "platform"  # a platform administrator, or this machine itself
+    PLATFORM = "platform"  # a platform administrator
 
 
 NEEDS: dict[str, Role | Needs] = {}

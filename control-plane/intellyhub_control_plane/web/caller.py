@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from intellyhub_control_plane.models.audit import AuditEntry
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_engine.frozen import dataclass
 
@@ -33,3 +34,23 @@ class Caller:
     """The API token it showed; None for a login."""
     address: str = ""
     """Where the request came from, an IP address."""
+
+    def publish_tenant(self) -> None:
+        """Commit, then tell the platform's processes of the tenant's variables, secrets and tokens."""
+        self.session.commit()
+        self.platform.secrets.forget()
+        self.platform.publisher.offer_tenant(self.tenant.id)
+
+    def audit(self, action: str, subject: str, **details: Any) -> None:
+        """Record a change in the transaction that makes it."""
+        self.session.add(
+            AuditEntry(
+                tenant_id=self.tenant.id,
+                actor=self.user.email,
+                token=self.token.name if self.token else None,
+                address=self.address,
+                action=action,
+                subject=subject,
+                details=details,
+            )
+        )

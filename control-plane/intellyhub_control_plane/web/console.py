@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, abort, request, send_from_directory
 from flask_openapi3_swagger import templates
 
+from intellyhub_control_plane.openapi import document_text
 from intellyhub_control_plane.platform import the_platform
 from intellyhub_control_plane.web.area import NEEDS, Needs
 
@@ -84,8 +85,6 @@ def send_built(folder: Path, path: str) -> Response:
 @documentation.get("/api/openapi.json")
 def show_document() -> Response:
     """The OpenAPI document."""
-    from intellyhub_control_plane.openapi import document_text
-
     return Response(document_text(), mimetype="application/json")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from flask import g, request
 from sqlalchemy import bindparam, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, joinedload
 
 from intellyhub_control_plane.errors import RoleTooLow, Unauthenticated
 from intellyhub_control_plane.models.people import Membership
-from intellyhub_control_plane.models.record import now
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.models.tokens import PREFIX, ApiToken
 from intellyhub_control_plane.platform import Platform, the_platform
@@ -18,6 +20,7 @@ from intellyhub_control_plane.web.sessions import Claims, read_access_token
 
 __all__ = ["close_session", "guard", "is_signed_in"]
 
+LOG = logging.getLogger(__name__)
 MEMBERSHIP = (
     select(Membership)
     .where(Membership.user_id == bindparam("user_id"), Membership.tenant_id == bindparam("tenant_id"))
@@ -43,18 +46,26 @@ def guard() -> None:
             raise RoleTooLow("platform administrator", caller.role)
     elif not caller.role.may(needs):
         raise RoleTooLow(needs, caller.role)
+    if caller.token is not None and not caller.token.is_touched:
+        note_use(platform, caller.token)
     if request.method not in SAFE:
         begin_writing(caller)
 
 
 def begin_writing(caller: Caller) -> None:
     """From now on the session writes: its next transaction takes the write lock when it first looks at something, not
-    before, so that reading a body or a flow's text holds up nobody. The use of an API token is noted along the way,
-    once a minute at most."""
+    before, so that reading a body or a flow's text holds up nobody."""
     caller.session.commit()
     caller.session.bind = caller.platform.database.writing
-    if caller.token is not None and not caller.token.is_touched:
-        caller.token.last_used_at = now()
+
+
+def note_use(platform: Platform, token: ApiToken) -> None:
+    """Keep when an API token was used last. That it cannot be kept, as on a full disk, keeps nobody from reading."""
+    try:
+        with platform.database.transaction() as session:
+            token.touch(session)
+    except OperationalError as fault:
+        LOG.warning("the use of an API token could not be noted: %s", fault.orig)
 
 
 def is_signed_in() -> bool:

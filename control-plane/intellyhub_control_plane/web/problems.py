@@ -12,6 +12,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from intellyhub_control_plane.errors import (
+    DiskFull,
     FlowRefused,
     NoAddress,
     NotFound,
@@ -119,12 +120,9 @@ def is_address(path: str) -> bool:
 def answer_journal(fault: JournalError) -> Response:
     """The journal service cannot be reached, or has no room."""
     if isinstance(fault, RunNotFound):
-        detail = f"there is no run {fault.run_id!r}"
-        problem = Problem(type=PREFIX + "not-found", title="There is nothing with that name", status=404, detail=detail)
-        return make_answer(problem, {})
+        return answer_refusal(NotFound("run", fault.run_id))
     if isinstance(fault, JournalFull):
-        problem = Problem(type=PREFIX + "full", title="The disk is full", status=507, detail=str(fault))
-        return make_answer(problem, {})
+        return answer_refusal(DiskFull(str(fault)))
     return answer_refusal(Unreachable("journal", str(fault)))
 
 
@@ -137,8 +135,7 @@ def answer_database(fault: OperationalError) -> Response:
     """The database is away, locked for too long, or has no room. What it said may name hosts: it is for the log."""
     LOG.error("the database cannot be used: %s", fault.orig)
     if is_full(fault):
-        problem = Problem(type=PREFIX + "full", title="The disk is full", status=507, detail="nothing can be kept now")
-        return make_answer(problem, {})
+        return answer_refusal(DiskFull("nothing can be kept now"))
     return answer_refusal(Unreachable("database", "it cannot be used at the moment"))
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from intellyhub_functions.testing.feeds import Article, FeedServer
 from tests.integration.cli.calls import COMMAND, call, call_json, wait_until
+from tests.ports import free_port
 
 
 def listen(*arguments):
@@ -51,12 +52,6 @@ def test_a_listener_s_parameter_that_has_no_value_is_named(folder):
 def test_an_unknown_parameter_of_the_listener_is_named(folder):
     done = call("run", "news.yaml", "--listener", "check_intervall=3", code=2)
     assert "did you mean check_interval" in done.stderr
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.parametrize("framework", [[], ["--framework"]])

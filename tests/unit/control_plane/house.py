@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +24,7 @@ from intellyhub_control_plane.web.app import make_app
 from intellyhub_control_plane.web.sessions import Claims, issue_access_token
 from intellyhub_knative.local.keys import load_keys
 from intellyhub_knative.local.layout import Layout
+from tests.integration.platform_processes import Process
 
 PASSWORD = "correct horse battery staple"
 PASSWORD_HASH = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
@@ -75,20 +73,9 @@ def data_folder() -> Iterator[Layout]:
 
 @contextmanager
 def journal_service(layout: Layout) -> Iterator[None]:
-    """`python -m intellyhub_knative.local.journal` over a data folder."""
-    reading, writing = os.pipe()
-    environment = {**os.environ, "INTELLYHUB_DATA": str(layout.data), "INTELLYHUB_READY_FD": str(writing)}
-    command = [sys.executable, "-m", "intellyhub_knative.local.journal"]
-    log = (layout.data / "journal.out").open("wb")
-    with log, subprocess.Popen(command, env=environment, stderr=log, pass_fds=(writing,)) as process:
-        os.close(writing)
-        with os.fdopen(reading, "rb") as pipe:
-            assert b"ready" in pipe.read(), (layout.data / "journal.out").read_text()
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(10)
+    """A real one over a data folder."""
+    with Process(layout, "journal"):
+        yield
 
 
 class Person(NamedTuple):

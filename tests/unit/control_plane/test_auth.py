@@ -262,8 +262,18 @@ def test_a_role_is_called_by_its_name(house):
     assert told == "this asks for the role 'editor'; yours is 'viewer'"
 
 
-def test_a_body_that_is_no_json_is_a_fault_of_the_request(house):
-    answer = house.client.post("/api/auth/login", data=b"{", content_type="application/json")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b'{"email": "\\ud800", "password": "x"}',
+        b'{"email": "\xed\xa0\x80", "password": "x"}',
+        b'{"email": NaN, "password": "x"}',
+        b'{"email": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
+def test_a_body_that_is_no_json_is_a_fault_of_the_request(house, body):
+    answer = house.client.post("/api/auth/login", data=body, content_type="application/json")
     assert (answer.status_code, answer.json["errors"]) == (
         422,
         [{"location": "body", "message": "is not a JSON object"}],

@@ -5,9 +5,12 @@ from sqlalchemy import select
 
 from intellyhub_control_plane.models.audit import AuditEntry
 from intellyhub_control_plane.models.people import Tenant
+from intellyhub_control_plane.target import publishing
+from intellyhub_control_plane.web.paging import encode_cursor
 from intellyhub_engine.journal.records import RunStatus
 from intellyhub_knative.local.deployments import read_deployments
 from tests.unit.control_plane.engines import both_databases
+from tests.unit.control_plane.flow_worker import FlowWorker
 from tests.unit.control_plane.house import BROKEN, HELLO, HOOK
 from tests.unit.control_plane.records import add_run, finished, suspended
 
@@ -98,6 +101,26 @@ def test_a_rollback_deploys_the_older_version_again(house, ada):
     answer = house.call(ada, "POST", "/api/flows/hello/versions/1/rollback")
     assert (answer.status_code, answer.json["version"]) == (200, 1)
     assert [version.number for version in deployed(house)["hello"].versions] == [1]
+
+
+@both_databases
+def test_a_rollback_of_what_was_not_read_is_refused(house, ada):
+    house.flow(ada)
+    read = house.call(ada, "GET", "/api/flows/hello").headers["ETag"]
+    house.call(ada, "PUT", "/api/flows/hello", {"yaml_content": CHANGED})
+    stale = house.call(ada, "POST", "/api/flows/hello/versions/1/rollback", If_Match=read)
+    assert (stale.status_code, house.call(ada, "GET", "/api/flows/hello").json["version"]) == (412, 2)
+
+
+def test_an_older_version_stays_deployed_however_many_newer_runs_there_are(house, ada, monkeypatch):
+    monkeypatch.setattr(publishing, "PAGE", 2)
+    flow = house.flow(ada)
+    add_run(house, ada, flow["id"], suspended(approval="May it?"))
+    house.call(ada, "PUT", "/api/flows/hello", {"yaml_content": CHANGED})
+    for _ in range(4):
+        add_run(house, ada, flow["id"], suspended(approval="May it?"), text=CHANGED)
+    house.platform.publisher.reconcile()
+    assert [version.number for version in deployed(house)["hello"].versions] == [2, 1]
 
 
 def test_an_older_version_stays_deployed_while_its_runs_go_on(house, ada):
@@ -205,10 +228,37 @@ def test_lists_are_walked_page_by_page(house, ada):
     assert house.call(ada, "GET", "/api/flows?q=%25").json["items"] == []
 
 
-@pytest.mark.parametrize("cursor", ["x", "W10", "WzEsMl0", "eyJhIjoxfQ", "%00", "WyJ4IiwieSJd"])
-def test_a_cursor_that_is_none_is_a_fault_of_the_request(house, ada, cursor):
-    answer = house.call(ada, "GET", f"/api/flows?cursor={cursor}")
-    assert (answer.status_code, answer.json["errors"][0]["location"]) == (422, "query.cursor")
+CURSORS = ["x", "W10", "WzEsMl0", "eyJhIjoxfQ", "%00", "WyJ4IiwieSJd"]
+CURSORS += [encode_cursor(values) for values in (["x"], [2**63], [-1], [True], ["\0"])]
+LISTS = ("flows", "flows/hello/versions", "flows/hello/logs", "dead-letters", "sources", "variables")
+
+
+@both_databases
+def test_a_cursor_that_is_none_is_a_fault_of_the_request(house, ada):
+    house.flow(ada)
+    with FlowWorker(house, None, None, path=house.layout.socket("sources")) as sources:
+        sources.answers += [(200, {"items": []})] * 20
+        for page in LISTS:
+            for cursor in CURSORS:
+                if page in ("sources", "variables") and cursor == encode_cursor(["x"]):
+                    continue  # these are walked by names: it is one
+                answer = house.call(ada, "GET", f"/api/{page}?cursor={cursor}")
+                assert (page, cursor, answer.status_code) == (page, cursor, 422)
+                assert answer.json["errors"][0]["location"] == "query.cursor"
+
+
+@both_databases
+@pytest.mark.parametrize(
+    "path", ["flows/%00", "flows/%00/versions/1", "runs/%00", "runs?flow=%00", "dead-letters?flow=%00"]
+)
+def test_a_name_that_no_database_can_hold_is_no_fault_of_ours(house, ada, path):
+    assert house.call(ada, "GET", f"/api/{path}").status_code in (404, 422)
+
+
+@both_databases
+@pytest.mark.parametrize("path", ["variables/%00", "secrets/%00", "tokens/%00"])
+def test_what_has_such_a_name_cannot_be_deleted(house, ada, path):
+    assert house.call(ada, "DELETE", f"/api/{path}").status_code == 404
 
 
 @both_databases

@@ -114,3 +114,17 @@ def test_a_disk_that_is_full_keeps_the_flow_and_says_so(house, ada, monkeypatch)
     assert deployed(house) == {}
     house.platform.publisher.reconcile()
     assert set(deployed(house)) == {"hello"}
+
+
+def test_a_disk_that_is_full_keeps_variables_and_tokens_and_tells_of_them_later(house, ada, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalTarget, "put_tenant", full)
+        assert house.call(ada, "POST", "/api/variables", {"key": "a", "value": 1}).status_code == 201
+        assert house.call(ada, "POST", "/api/tokens", {"name": "ci"}).status_code == 201
+    assert list(read_tenants(house.layout.tenants)) == []
+    house.platform.publisher.reconcile()
+    [tenant] = read_tenants(house.layout.tenants)
+    assert (tenant.variables, len(tenant.event_token_digests)) == ({"a": 1}, 1)

@@ -4,7 +4,9 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import select
 
+from intellyhub_control_plane.models.audit import AuditEntry
 from intellyhub_control_plane.present.runs import make_steps
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus, StepStatus
@@ -99,6 +101,8 @@ def test_a_list_of_runs_is_filtered_and_walked(house, ada, flow):
     assert [run["id"] for run in house.call(ada, "GET", "/api/runs?q=broke%201").json["items"]] == [failed[1]]
     assert len(house.call(ada, "GET", "/api/runs").json["items"]) == 4
     assert house.call(ada, "GET", "/api/runs?since=2100-01-01T00:00:00Z").json["items"] == []
+    assert house.call(ada, "GET", "/api/runs?until=0001-01-01T00:00:00Z").json["items"] == []
+    assert len(house.call(ada, "GET", "/api/runs?until=9999-12-31T00:00:00Z").json["items"]) == 4
     assert house.call(ada, "GET", "/api/runs?since=yesterday").status_code == 422
     assert house.call(ada, "GET", "/api/runs?flow=nothing").status_code == 404
 
@@ -142,6 +146,8 @@ def test_log_lines_come_oldest_first_with_a_way_to_older_ones(house, ada, flow):
     assert [line["message"] for line in newest["items"]] == ["line 3", "line 4"]
     older = house.call(ada, "GET", f"/api/flows/hello/logs?limit=2&cursor={newest['next_cursor']}").json
     assert [line["message"] for line in older["logs"]] == ["line 1", "line 2"]
+    oldest = house.call(ada, "GET", f"/api/flows/hello/logs?limit=1&cursor={older['next_cursor']}").json
+    assert ([line["message"] for line in oldest["items"]], oldest["next_cursor"]) == (["line 0"], None)
 
 
 def test_streams_are_handed_to_the_gateway_once_the_rights_are_checked(house, ada, flow):
@@ -160,6 +166,8 @@ def test_a_run_is_cancelled_once(house, ada, flow):
     assert (answer.status_code, answer.json["status_url"]) == (202, f"/api/runs/{run_id}")
     assert house.call(ada, "GET", f"/api/runs/{run_id}").json["status"] == "cancelled"
     assert house.call(ada, "POST", f"/api/runs/{run_id}/cancel").json["type"] == "urn:intellyhub:problem:conflict"
+    with house.database.transaction(writing=False) as session:
+        assert session.scalars(select(AuditEntry.action)).all() == ["flow.created", "run.cancelled"]
 
 
 def test_executing_asks_the_flows_own_worker_with_the_flows_own_token(house, ada, flow):

@@ -1,10 +1,15 @@
 """Variables, secrets and API tokens, and what the platform's processes learn of them."""
 
 import hashlib
+import sqlite3
+from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from intellyhub_control_plane.models.record import now
 from intellyhub_control_plane.models.roles import Role
+from intellyhub_control_plane.models.tokens import ApiToken
 from intellyhub_knative.local.seal import unseal
 from intellyhub_knative.local.tenants import read_tenants
 from tests.unit.control_plane.engines import both_databases
@@ -81,12 +86,23 @@ def test_a_token_may_do_less_than_its_owner_and_never_more(house, ada):
     assert record_of(house, ada).event_token_digests == ()
 
 
+@both_databases
+def test_a_token_that_only_reads_says_when_it_was_used(house, ada, monkeypatch):
+    weak = house.call(ada, "POST", "/api/tokens", {"name": "x", "role": "viewer"}).json["token"]
+    reader = ada._replace(token=weak)
+    with monkeypatch.context() as patch:
+        patch.setattr(ApiToken, "touch", full)
+        assert house.call(reader, "GET", "/api/flows").status_code == 200
+    assert house.call(ada, "GET", "/api/tokens").json["items"][0]["last_used_at"] is None
+    assert house.call(reader, "GET", "/api/flows").status_code == 200
+    assert house.call(ada, "GET", "/api/tokens").json["items"][0]["last_used_at"]
+
+
+def full(*_):
+    raise OperationalError("UPDATE", {}, sqlite3.OperationalError("database or disk is full"))
+
+
 def test_a_token_stops_with_its_time(house, ada):
-    from datetime import timedelta
-
-    from intellyhub_control_plane.models.record import now
-    from intellyhub_control_plane.models.tokens import ApiToken
-
     made = house.call(ada, "POST", "/api/tokens", {"name": "x", "expires_in_days": 1}).json
     with house.database.transaction() as session:
         session.get_one(ApiToken, made["id"]).expires_at = now() - timedelta(seconds=1)

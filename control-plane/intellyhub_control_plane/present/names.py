@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
+from intellyhub_control_plane.journal_names import flow_id_of
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.people import Tenant
 from intellyhub_control_plane.present.runs import Names
 from intellyhub_control_plane.shapes.runs import RunFlow
 
-__all__ = ["flow_id_of", "names_of", "run_flows"]
+__all__ = ["names_of", "run_flows"]
 
 FLOWS = select(Flow.id, Flow.slug, Flow.name).where(
     Flow.tenant_id == bindparam("tenant_id"), Flow.id.in_(bindparam("flow_ids", expanding=True))
 )
-NUMBERS = select(FlowVersion.flow_id, FlowVersion.digest, FlowVersion.number).where(
-    FlowVersion.tenant_id == bindparam("tenant_id"),
-    FlowVersion.flow_id.in_(bindparam("flow_ids", expanding=True)),
-    FlowVersion.digest.in_(bindparam("digests", expanding=True)),
-)
-
-
-def flow_id_of(journal_name: str) -> str:
-    """The flow in the journal's name of it, `<tenant_id>/<flow_id>`."""
-    return journal_name.rpartition("/")[2]
+IS_WANTED = and_(FlowVersion.flow_id == Flow.id, FlowVersion.digest.in_(bindparam("digests", expanding=True)))
+WITH_NUMBERS = FLOWS.outerjoin(FlowVersion, IS_WANTED).add_columns(FlowVersion.digest, FlowVersion.number)
+"""From the flows to their versions: asked for a tenant's versions, SQLite reads every one that was ever published."""
 
 
 def run_flows(session: Session, tenant: Tenant, flow_ids: Iterable[str]) -> dict[str, RunFlow]:
@@ -34,18 +28,25 @@ def run_flows(session: Session, tenant: Tenant, flow_ids: Iterable[str]) -> dict
     wanted = set(flow_ids)
     rows = session.execute(FLOWS, {"tenant_id": tenant.id, "flow_ids": list(wanted)}) if wanted else ()
     found = {flow_id: RunFlow(id=flow_id, slug=slug, name=name) for flow_id, slug, name in rows}
-    return {flow_id: found.get(flow_id) or RunFlow(id=flow_id, slug=None, name=None) for flow_id in wanted}
+    return {flow_id: found.get(flow_id) or deleted(flow_id) for flow_id in wanted}
 
 
 def names_of(session: Session, tenant: Tenant, runs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Names]:
     """Names for runs, each given as (the journal's name of its flow, its version's digest)."""
     wanted = {(name, digest): flow_id_of(name) for name, digest in runs}
-    flows, numbers = run_flows(session, tenant, wanted.values()), {}
-    if wanted:
-        digests = list({digest for _, digest in wanted})
-        given = {"tenant_id": tenant.id, "flow_ids": list(flows), "digests": digests}
-        numbers = {(flow_id, digest): number for flow_id, digest, number in session.execute(NUMBERS, given)}
+    if not wanted:
+        return {}
+    digests = list({digest for _, digest in wanted})
+    given = {"tenant_id": tenant.id, "flow_ids": list(set(wanted.values())), "digests": digests}
+    flows, numbers = {}, {}
+    for flow_id, slug, name, digest, number in session.execute(WITH_NUMBERS, given):
+        flows[flow_id] = RunFlow(id=flow_id, slug=slug, name=name)
+        numbers[flow_id, digest] = number
     return {
-        (name, digest): Names(flow=flows[flow_id], version=numbers.get((flow_id, digest)))
+        (name, digest): Names(flow=flows.get(flow_id) or deleted(flow_id), version=numbers.get((flow_id, digest)))
         for (name, digest), flow_id in wanted.items()
     }
+
+
+def deleted(flow_id: str) -> RunFlow:
+    return RunFlow(id=flow_id, slug=None, name=None)
