@@ -1,10 +1,11 @@
-"""The flows that are shot at. Every effect leaves a line in a ledger: event, step, the attempt's moment."""
+"""The flows that are shot at. Every effect leaves a line in a ledger: the number of the event, the step."""
 
 from __future__ import annotations
 
 __all__ = ["HANGING", "LEDGER", "WAITING", "WAKING", "WORKING"]
 
 LEDGER = "ledger.log"
+"""In the workspace."""
 
 WORKING = """\
 name: soak work
@@ -46,7 +47,7 @@ states:
   before:
     state_type: file
     action: append
-    path: waiting.log
+    path: ledger.log
     content: "{n} before\\n"
     transition: pause
   pause:
@@ -56,7 +57,7 @@ states:
   after:
     state_type: file
     action: append
-    path: waiting.log
+    path: ledger.log
     content: "{n} after\\n"
     transition: end
   end: {state_type: end}
@@ -71,7 +72,7 @@ states:
   before:
     state_type: file
     action: append
-    path: waking.log
+    path: ledger.log
     content: "{n} before\\n"
     transition: first
   first:
@@ -81,7 +82,7 @@ states:
   between:
     state_type: file
     action: append
-    path: waking.log
+    path: ledger.log
     content: "{n} between\\n"
     transition: second
   second:
@@ -91,7 +92,7 @@ states:
   after:
     state_type: file
     action: append
-    path: waking.log
+    path: ledger.log
     content: "{n} after\\n"
     transition: end
   end: {state_type: end}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+
+from tests.ports import free_port
 
 __all__ = ["Platform"]
 
@@ -130,14 +131,6 @@ class Platform:
         named = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         kind = {"Content-Type": "application/json"} if content is not None else {}
         return self.http.request(method, self.address + path, body=content, headers=kind | named | (headers or {}))
-
-
-def free_port() -> int:
-    """A TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def descendants(pid: int) -> list[int]:

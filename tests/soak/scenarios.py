@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from intellyhub_engine.frozen import dataclass
 from tests.soak.fire import Fire
-from tests.soak.flows import HANGING, WAITING, WAKING, WORKING
+from tests.soak.flows import HANGING, LEDGER, WAITING, WAKING, WORKING
 from tests.soak.platform import Platform
 from tests.soak.producers import post_all
-from tests.soak.verdict import judge
+from tests.soak.verdict import Verdict, judge
 
 __all__ = ["Outcome", "stop_a_hung_worker", "survive_fire", "survive_power_cut", "wake_under_fire"]
 
@@ -43,20 +43,13 @@ def survive_fire(
         wait_until_quiet(platform, flow["id"], events)
         took = time.monotonic() - began
         name = journal_name(platform, flow["id"])
-    tenant = name.partition("/")[0]
-    ledger = platform.data / "workspaces" / tenant / "ledger.log"
     sent = {f"soak.work-{number}" for number in range(events)}
-    verdict = judge(platform.data / "journal.db", name, sent, ledger, ("one", "two", "three"))
+    verdict = judge(platform.data / "journal.db", name, sent, ledger_of(platform, name), ("one", "two", "three"))
     figures = {
         "events": verdict.events,
-        "kills": sum(fire.kills.values()),
-        "of which": ", ".join(f"{name} {count}" for name, count in sorted(fire.kills.items())),
+        **kills_of(fire),
         "requests repeated by producers": refused,
-        "lost": verdict.lost,
-        "runs doubled": verdict.doubled,
-        "runs that did not succeed": verdict.unfinished,
-        "completed steps repeated": verdict.repeated,
-        "effects missing": verdict.effects_missing,
+        **promises_of(verdict),
         "effects in flight that happened again": verdict.effects_again,
         "seconds to post": round(posted, 1),
         "seconds until all had run": round(took, 1),
@@ -77,18 +70,9 @@ def survive_power_cut(scratch: Path, *, runs: int, wait_seconds: int) -> Outcome
         platform.start()
         wait_until_quiet(platform, flow["id"], runs)
         name = journal_name(platform, flow["id"])
-    ledger = platform.data / "workspaces" / name.partition("/")[0] / "waiting.log"
     sent = {f"soak.wait-{number}" for number in range(runs)}
-    verdict = judge(platform.data / "journal.db", name, sent, ledger, ("before", "after"))
-    figures = {
-        "runs": runs,
-        "waiting at the kill": waiting,
-        "lost": verdict.lost,
-        "runs doubled": verdict.doubled,
-        "runs that did not succeed": verdict.unfinished,
-        "completed steps repeated": verdict.repeated,
-        "effects missing": verdict.effects_missing,
-    }
+    verdict = judge(platform.data / "journal.db", name, sent, ledger_of(platform, name), ("before", "after"))
+    figures = {"runs": runs, "waiting at the kill": waiting, **promises_of(verdict)}
     return Outcome(title="Everything is killed at once while runs wait", figures=figures, kept=verdict.clean)
 
 
@@ -102,7 +86,7 @@ def wake_under_fire(
     with platform:
         flow = platform.ask("POST", "/api/flows", {"name": "soak wake", "yaml_content": WAKING})
         name = journal_name(platform, flow["id"])
-        ledger = platform.data / "workspaces" / name.partition("/")[0] / "waking.log"
+        ledger = ledger_of(platform, name)
         post_all(platform, "soak.asleep", range(runs), threads=4, data={})
         wait_for_status(platform, flow["id"], "waiting", runs)
         began = time.monotonic()
@@ -118,13 +102,8 @@ def wake_under_fire(
     figures = {
         "runs": runs,
         "events that wake them": 2 * runs,
-        "kills": sum(fire.kills.values()),
-        "of which": ", ".join(f"{name} {count}" for name, count in sorted(fire.kills.items())),
-        "lost": verdict.lost,
-        "runs beyond those": verdict.doubled,
-        "runs that did not succeed": verdict.unfinished,
-        "completed steps repeated": verdict.repeated,
-        "effects missing": verdict.effects_missing,
+        **kills_of(fire),
+        **promises_of(verdict),
         "effects in flight that happened again": verdict.effects_again,
         "seconds until all had run": round(took, 1),
     }
@@ -150,6 +129,23 @@ def stop_a_hung_worker(scratch: Path, *, timeout_seconds: int) -> Outcome:
     return Outcome(title="A worker hangs", figures=figures, kept=kept)
 
 
+def kills_of(fire: Fire) -> dict[str, Any]:
+    """Who was shot."""
+    named = ", ".join(f"{name} {count}" for name, count in sorted(fire.kills.items()))
+    return {"kills": sum(fire.kills.values()), "of which": named}
+
+
+def promises_of(verdict: Verdict) -> dict[str, Any]:
+    """What must be zero."""
+    return {
+        "lost": verdict.lost,
+        "runs doubled": verdict.doubled,
+        "runs that did not succeed": verdict.unfinished,
+        "completed steps repeated": verdict.repeated,
+        "effects missing": verdict.effects_missing,
+    }
+
+
 def wait_until_quiet(platform: Platform, flow_id: str, runs: int) -> None:
     """Wait until so many runs of the flow have ended. Raises `TimeoutError` when nothing moves for three minutes."""
     deadline, last = time.monotonic() + QUIET_SECONDS, -1
@@ -163,19 +159,23 @@ def wait_until_quiet(platform: Platform, flow_id: str, runs: int) -> None:
 
 def wait_for_effect(ledger: Path, effect: str, runs: int, seconds: float = 120.0) -> None:
     """Wait until so many runs have left their line."""
-    deadline = time.monotonic() + seconds
-    while len({line for line in ledger.read_text().splitlines() if line.endswith(f" {effect}")}) < runs:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"there are not {runs} lines {effect!r}")
-        time.sleep(0.1)
+
+    def done() -> int:
+        return len({line for line in ledger.read_text().splitlines() if line.endswith(f" {effect}")})
+
+    wait_for_count(done, runs, seconds, f"lines {effect!r}")
 
 
 def wait_for_status(platform: Platform, flow_id: str, status: str, runs: int, seconds: float = 60.0) -> None:
     """Wait until at least so many runs have a status."""
+    wait_for_count(lambda: count_runs(platform, flow_id, status), runs, seconds, f"runs {status}")
+
+
+def wait_for_count(count: Callable[[], int], wanted: int, seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
-    while count_runs(platform, flow_id, status) < runs:
+    while (found := count()) < wanted:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"there are not {runs} runs {status}")
+            raise TimeoutError(f"there are {found} {what}, not {wanted}")
         time.sleep(0.1)
 
 
@@ -188,3 +188,8 @@ def count_runs(platform: Platform, flow_id: str, status: str) -> int:
 def journal_name(platform: Platform, flow_id: str) -> str:
     """What the journal calls the flow."""
     return f"{platform.ask('GET', '/api/auth/me')['tenant']['id']}/{flow_id}"
+
+
+def ledger_of(platform: Platform, name: str) -> Path:
+    """Where the flow of this name leaves its lines."""
+    return platform.data / "workspaces" / name.partition("/")[0] / LEDGER

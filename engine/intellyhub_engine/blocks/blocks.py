@@ -30,7 +30,7 @@ from intellyhub_engine.walls import orders
 if TYPE_CHECKING:
     from intellyhub_engine.blocks.forking import ForkedHost
 
-__all__ = ["Blocks", "Program", "blocks_of"]
+__all__ = ["Blocks", "Program", "blocks_of", "make_host_environment"]
 
 HOST = (
     "import sys; sys.path.extend({path!r}); from intellyhub_engine.walls import orders; orders.gate = {gate!r};"
@@ -183,15 +183,20 @@ def spawn(descriptor: int) -> subprocess.Popen[bytes]:
     programs of flows run beside this process, so it is hidden from them."""
     walls.hide_from_equals()
     path = [entry for entry in sys.path if entry]
-    catalogue = {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
     code = HOST.format(path=path, descriptor=descriptor, gate=orders.gate)
     return subprocess.Popen(
         [sys.executable, "-I", "-c", code],
         pass_fds=[descriptor],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        env=make_environment(Path("/")) | catalogue,
+        env=make_host_environment(),
     )
+
+
+def make_host_environment() -> dict[str, str]:
+    """The environment of a host process: that of flows' programs, and which catalogue is installed."""
+    named = {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
+    return make_environment(Path("/")) | named
 
 
 def raise_if_stopped(ended: Ended, step: Step) -> None:

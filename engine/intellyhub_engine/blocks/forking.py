@@ -11,12 +11,11 @@ import signal
 import socket
 import subprocess
 import time
-from pathlib import Path
+import traceback
 from typing import NoReturn
 
 from intellyhub_engine.blocks import host, walls
-from intellyhub_engine.blocks.limits import make_environment
-from intellyhub_engine.catalogue.installed import VARIABLE
+from intellyhub_engine.blocks.blocks import make_host_environment
 
 __all__ = ["ForkedHost", "fork_host"]
 
@@ -66,15 +65,16 @@ def become_host(end: socket.socket) -> NoReturn:
         close_all_but(descriptor)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        environment = make_environment(Path("/"))
-        if VARIABLE in os.environ:
-            environment[VARIABLE] = os.environ[VARIABLE]
+        environment = make_host_environment()
         os.environ.clear()
         os.environ.update(environment)
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.close(null)
         host.main(descriptor)
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         os._exit(1)
 

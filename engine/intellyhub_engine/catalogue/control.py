@@ -148,6 +148,8 @@ WAIT = StateType(
     ),
     example={"state_type": "wait", "duration": "5m", "transition": "check_again"},
 )
+WAIT_REASONS = tuple(WAIT.parameters)
+"""What a wait can wait for: just one of them."""
 
 CALL = StateType(
     type="call",

@@ -58,7 +58,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 CHOICES = ("true", "false")
-PLAIN = {"next": "", "success": "", "body": "each", "done": "done", "joined": "all done"}
+PLAIN = {"next": "", "success": "", "body": "each", "joined": "all done"}
 
 
 def make_diagram(flow: Flow) -> Diagram:
@@ -130,7 +130,7 @@ def owner_of(flow: Flow, state: State) -> State | None:
 def leads_to(flow: Flow, loop: State, wanted: str) -> bool:
     """Whether a loop's body reaches a state without passing the loop again."""
     seen = {loop.name}
-    waiting = [loop.targets[label] for label in ("body",) if label in loop.targets]
+    waiting = [loop.targets["body"]] if "body" in loop.targets else []
     while waiting:
         name = waiting.pop()
         if name == wanted:

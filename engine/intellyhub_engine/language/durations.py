@@ -1,10 +1,11 @@
-"""Durations as authors write them -> seconds."""
+"""Durations and moments as authors write them."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
-__all__ = ["seconds_of"]
+__all__ = ["moment_of", "seconds_of"]
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 SPELLINGS = {
@@ -33,6 +34,14 @@ def seconds_of(value: object) -> float | None:
         return None
     text = value.strip()
     return _plain(text) or _iso(text) or _units(text.lower()) or (0.0 if text in ("0", "0s") else None)
+
+
+def moment_of(value: object) -> datetime | None:
+    """A moment as RFC 3339 writes it, also without an offset; None for anything else."""
+    try:
+        return value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        return None
 
 
 def _plain(text: str) -> float | None:

@@ -113,9 +113,9 @@ def last_attempt(journal: Journal, parent_id: str, seq: int, key: str) -> RunHis
 def go_on_from(earlier: RunHistory, program: Program, host: Host, journal: Journal, parent_id: str, run_id: str) -> str:
     """The id of the child that takes an earlier one's place: itself where there is nothing left to do, else a copy that
     begins at the step which did not succeed."""
-    place = fold(earlier.entries)
     if earlier.status is RunStatus.SUCCEEDED:
         return earlier.start.run_id
+    place = fold(earlier.entries)
     undone = place.last is not None and place.last.status is not StepStatus.SUCCEEDED and place.state is None
     seq = place.seq if undone else place.seq + 1
     if place.last is None or place.state is not None or undone:

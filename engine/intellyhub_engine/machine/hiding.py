@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import Entry, RunFinished, RunStart, StepFinished
 from intellyhub_engine.machine.masking import HIDDEN, MIN_LENGTH
-from intellyhub_engine.machine.states.texts import map_texts
+from intellyhub_engine.machine.texts import map_texts
 
 __all__ = ["hide_entry", "hide_start", "reveal_entry", "reveal_start"]
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import Entry, Logged, RunFinished, StepFinished
-from intellyhub_engine.machine.states.texts import map_texts
+from intellyhub_engine.machine.texts import map_texts
 
 __all__ = ["HIDDEN", "MASK", "MIN_LENGTH", "mask", "mask_entry", "sounds_secret"]
 

@@ -200,17 +200,16 @@ def go_on(
     mocks: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> RunResult:
-    """Work on a run that this host holds; tell how one came out that has ended or waits."""
-    if history.status is not RunStatus.RUNNING and family is None:
+    """Work on a run that this host holds, a waiting one with what may wake its `family`; tell how any other stands."""
+    running = history.status is RunStatus.RUNNING
+    if not running and (family is None or history.status is not RunStatus.WAITING):
         return tell(program, host, history)
-    if history.status is RunStatus.RUNNING:
+    if running:
         refuse_held_version(program, host, history, force=force)
     nodes = nodes_of(program, host.catalogue) if mocks is None else Nodes(program, host.catalogue, mocks)
     family = family or Family(host, history.start.run_id, {})
     run = make_run(program, history.start, family, nodes=nodes)
     restore(run, history)
-    if history.status not in (RunStatus.RUNNING, RunStatus.WAITING):
-        return result_of(run)
     return work(run, max_steps)
 
 

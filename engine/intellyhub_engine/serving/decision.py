@@ -22,6 +22,7 @@ from intellyhub_engine.serving.run_requests import (
     check_method,
     decide_run,
     make_options,
+    preferences,
     read_object,
     read_variables,
     wants_no_wait,
@@ -127,9 +128,7 @@ def run(event: Event, headers: Mapping[str, str]) -> RunEvent:
     """How its answer must look: Knative's deliveries carry `Kn-Namespace`, those of a Broker `Prefer: reply` too."""
     if "kn-namespace" in headers:
         return RunEvent(event, delivery=True, later=False)
-    if "prefer" not in headers:
-        return RunEvent(event, delivery=False, later=False)
-    delivery = "reply" in headers["prefer"].lower().replace(",", " ").split()
+    delivery = "reply" in preferences(headers)
     return RunEvent(event, delivery, later=not delivery and wants_no_wait(headers))
 
 
@@ -153,8 +152,7 @@ def options(path: str) -> Response:
 
 def decide_watch(request: Request, rules: Rules, now_ns: int) -> Decision:
     """The paths for those who watch the worker."""
-    if request.method not in ("GET", "HEAD"):
-        raise RequestRefused(Fault.METHOD_NOT_ALLOWED, f"{request.method} is not offered here", headers=ALLOW_READ)
+    check_method(request, ("GET", "HEAD"), ALLOW_READ)
     if request.path == "/healthz":
         return ShowHealth()
     if request.path == "/readyz":

@@ -122,15 +122,12 @@ class MachineRunner:
         return self._waits_for_events
 
     def _is_ours(self, run_id: str) -> bool:
-        return self._version_of(run_id) == self.program.digest
-
-    def _version_of(self, run_id: str) -> str | None:
-        """None where the run is none of this flow, or was pruned meanwhile."""
+        """Whether this version has the run; not, where it was pruned meanwhile."""
         try:
             begin = self._journal(run_id).history(run_id).start
         except RunNotFound:
-            return None
-        return begin.version if begin.flow == self.flow else None
+            return False
+        return (begin.flow, begin.version) == (self.flow, self.program.digest)
 
     def _history(self, run_id: str) -> RunHistory:
         journal = self._journal(run_id)

@@ -10,13 +10,22 @@ import orjson
 from intellyhub_engine.errors import EngineError
 from intellyhub_engine.serving.message import Response
 
-__all__ = ["MAX_PROBLEM_BYTES", "Fault", "RequestRefused", "make_problem"]
+__all__ = [
+    "CONTENT_TYPE",
+    "MAX_PROBLEM_BYTES",
+    "PREFIX",
+    "Fault",
+    "Kind",
+    "RequestRefused",
+    "make_problem",
+    "retry_header",
+]
 
 MAX_PROBLEM_BYTES = 768
 """A larger error body kills the in-memory dispatcher of Knative Eventing 1.22, which has 1,024 bytes for its Base64."""
 
+CONTENT_TYPE = "application/problem+json"
 PREFIX = "urn:intellyhub:problem:"
-LEAST_DETAIL = 40
 
 
 class Kind(NamedTuple):
@@ -92,8 +101,13 @@ def make_problem(
     if state is not None:
         document["state"] = state[:128]
     if retry_after_seconds is not None:
-        headers += (("Retry-After", str(max(1, -int(-retry_after_seconds // 1)))),)
-    return Response(kind.status, fit(document), "application/problem+json", headers)
+        headers += (retry_header(retry_after_seconds),)
+    return Response(kind.status, fit(document), CONTENT_TYPE, headers)
+
+
+def retry_header(seconds: float) -> tuple[str, str]:
+    """`Retry-After`: whole seconds, at least one."""
+    return "Retry-After", str(max(1, -int(-seconds // 1)))
 
 
 def fit(document: dict[str, object]) -> bytes:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import orjson
 
-__all__ = ["Read", "extensions", "keys", "one_of", "seconds", "text", "whole"]
+__all__ = ["Read", "extensions", "keys", "one_of", "read_fields", "seconds", "text", "whole"]
 
 Read = Callable[[str], Any]
 LEAST_KEY_LENGTH = 16
+
+
+def read_fields(settings: Any, environment: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """What the environment says for the fields of a class of settings, whose metadata name a `variable` and how to
+    `read` it; and every variable that cannot be used. Empty means unset."""
+    values: dict[str, Any] = {}
+    faults = []
+    for part in fields(settings):
+        written = environment.get(part.metadata["variable"], "").strip()
+        try:
+            if written:
+                values[part.name] = part.metadata["read"](written)
+        except ValueError as fault:
+            faults.append(f"{part.metadata['variable']} {fault}")
+    return values, faults
 
 
 def text(value: str) -> str:

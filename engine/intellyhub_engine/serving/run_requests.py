@@ -22,6 +22,7 @@ __all__ = [
     "check_method",
     "decide_run",
     "make_options",
+    "preferences",
     "read_object",
     "read_variables",
     "wants_no_wait",
@@ -139,9 +140,11 @@ def read_object(request: Request, keys: tuple[str, ...]) -> Mapping[str, Any]:
     body = read_body(request.headers.get("content-type"), request.body)
     if body is None:
         return {}
-    if not isinstance(body, dict) or (unknown := sorted(body.keys() - set(keys))):
-        named = f"; {unknown[0][:40]!r} is unknown" if isinstance(body, dict) else ""
-        raise RequestRefused(Fault.BAD_BODY, f"the body is not an object with the keys {', '.join(keys)}{named}")
+    refusal = f"the body is not an object with the keys {', '.join(keys)}"
+    if not isinstance(body, dict):
+        raise RequestRefused(Fault.BAD_BODY, refusal)
+    if unknown := sorted(body.keys() - set(keys)):
+        raise RequestRefused(Fault.BAD_BODY, f"{refusal}; {unknown[0][:40]!r} is unknown")
     return body
 
 
@@ -156,8 +159,13 @@ def read_variables(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def wants_no_wait(headers: Mapping[str, str]) -> bool:
-    """Whether the caller is content with knowing that the run is durable (`Prefer: respond-async`, RFC 7240)."""
-    return "respond-async" in headers.get("prefer", "").lower().replace(",", " ").split()
+    """Whether the caller is content with knowing that the run is durable."""
+    return "respond-async" in preferences(headers)
+
+
+def preferences(headers: Mapping[str, str]) -> list[str]:
+    """What the caller would like (`Prefer`, RFC 7240)."""
+    return headers["prefer"].lower().replace(",", " ").split() if "prefer" in headers else []
 
 
 def check_method(request: Request, methods: tuple[str, ...], allowed: tuple[tuple[str, str], ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
-from intellyhub_engine.serving.readers import Read, extensions, keys, one_of, seconds, text, whole
+from intellyhub_engine.serving.readers import Read, extensions, keys, one_of, read_fields, seconds, text, whole
 
 __all__ = ["PRIVATE", "Settings", "read_settings"]
 
@@ -208,16 +208,7 @@ PRIVATE = frozenset(part.metadata["variable"] for part in fields(Settings) if pa
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read them all; raises `InputInvalid` naming every variable that cannot be used. Empty means unset."""
-    values: dict[str, Any] = {}
-    faults = []
-    for part in fields(Settings):
-        written = environment.get(part.metadata["variable"], "").strip()
-        if not written:
-            continue
-        try:
-            values[part.name] = part.metadata["read"](written)
-        except ValueError as fault:
-            faults.append(f"{part.metadata['variable']} {fault}")
+    values, faults = read_fields(Settings, environment)
     settings = Settings(**values)
     faults += contradictions(settings, unread=bool(faults))
     if faults:

@@ -21,13 +21,14 @@ __all__ = ["Listening", "Log", "await_that", "make_context", "make_step"]
 LOOK_SECONDS = 0.005
 
 
-def await_that(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait until the condition holds; raises TimeoutError when it does not come to."""
+def await_that(condition: Callable[..., Any], seconds: float = 20.0) -> Any:
+    """What the condition gives as soon as it holds; raises TimeoutError when it does not come to."""
     ends = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         if time.monotonic() > ends:
             raise TimeoutError("what was waited for did not come")
         time.sleep(LOOK_SECONDS)
+    return found
 
 
 @dataclass(slots=True)

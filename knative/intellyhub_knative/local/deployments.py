@@ -11,10 +11,8 @@ from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from intellyhub_engine.frozen import dataclass
-from intellyhub_knative.local.records import read_records, remove_record, write_record
+from intellyhub_knative.local.records import known_fields, read_records, remove_record, write_record
 
 __all__ = ["Delivery", "Deployment", "Version", "read_deployments", "remove_deployment", "write_deployment"]
 
@@ -82,6 +80,10 @@ class Deployment:
         """The version that new events get."""
         return self.versions[0]
 
+    def version_of(self, digest: str) -> Version | None:
+        """The version of this program, the newest where several have the same text."""
+        return next((version for version in self.versions if version.digest == digest), None)
+
     @property
     def journal_name(self) -> str:
         """What the journal calls this flow (`RunStart.flow`); `<tenant_id>/` begins the names of all of a tenant's."""
@@ -95,7 +97,7 @@ class Deployment:
 
 def write_deployment(folder: Path, deployment: Deployment) -> None:
     """Create or replace the record."""
-    write_record(folder, deployment.flow_id, orjson.dumps(asdict(deployment), option=orjson.OPT_INDENT_2))
+    write_record(folder, deployment.flow_id, asdict(deployment))
 
 
 def remove_deployment(folder: Path, flow_id: str) -> None:
@@ -105,14 +107,13 @@ def remove_deployment(folder: Path, flow_id: str) -> None:
 
 def read_deployments(folder: Path) -> Iterator[Deployment]:
     """Every deployment."""
-    for _, content in read_records(folder):
-        yield make_deployment(orjson.loads(content))
+    return map(make_deployment, read_records(folder))
 
 
 def make_deployment(document: Mapping[str, Any]) -> Deployment:
     """A deployment from its document; keys of newer versions are left out."""
-    known = {name: value for name, value in document.items() if name in Deployment.__annotations__}
-    known["versions"] = tuple(Version(**version) for version in known["versions"])
+    known = known_fields(Deployment, document)
+    known["versions"] = tuple(Version(**known_fields(Version, version)) for version in known["versions"])
     known["filters"] = tuple(known.get("filters", ()))
-    known["delivery"] = Delivery(**known.get("delivery", {}))
+    known["delivery"] = Delivery(**known_fields(Delivery, known.get("delivery", {})))
     return Deployment(**known)

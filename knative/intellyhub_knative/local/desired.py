@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import orjson
 import watchfiles
 
 from intellyhub_knative.local.deployments import Deployment, make_deployment
 from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.records import SUFFIX
+from intellyhub_knative.local.records import read_record, record_names, record_path
 from intellyhub_knative.local.tenants import Tenant, make_tenant
 
 __all__ = ["Desired"]
@@ -42,19 +41,18 @@ class Folder(Generic[Record]):
 
     def read(self) -> bool:
         """Look at every file; True when a record appeared, changed or went."""
-        found = {path.name.removesuffix(SUFFIX) for path in self.path.glob("[!.]*" + SUFFIX)}
-        changed = [self.read_one(name) for name in sorted(found | set(self.records))]
+        changed = [self.read_one(name) for name in sorted({*record_names(self.path), *self.records})]
         return any(changed)
 
     def read_one(self, name: str) -> bool:
         """Look at one file; True when its record changed."""
-        path = self.path / (name + SUFFIX)
+        path = record_path(self.path, name)
         try:
             facts = path.stat()
             mark = (facts.st_mtime_ns, facts.st_size, facts.st_ino)
             if self._marks.get(name) == mark:
                 return False
-            self.records[name] = self._make(orjson.loads(path.read_bytes()))
+            self.records[name] = self._make(read_record(self.path, name))
             self._marks[name] = mark
         except FileNotFoundError:
             self._marks.pop(name, None)

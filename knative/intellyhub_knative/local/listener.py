@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from intellyhub_engine.catalogue.manifest import Catalogue, SourceType
-from intellyhub_engine.cli.sources import fill_in
 from intellyhub_engine.errors import ExpressionInvalid, InputInvalid
 from intellyhub_engine.language.program import Prelude
 from intellyhub_engine.language.texts.templates import compile_template
 from intellyhub_engine.language.values.variables import compile_variables
+from intellyhub_engine.machine.listener import fill_in
 from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.keys import Keys
 from intellyhub_knative.local.seal import unseal

@@ -21,6 +21,7 @@ from intellyhub_knative.local.layout import Layout
 __all__ = [
     "BACKLOG",
     "DATA",
+    "LEVELS",
     "LOG_LEVEL",
     "PARENT",
     "READY",

@@ -7,10 +7,8 @@ from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from intellyhub_engine.frozen import dataclass
-from intellyhub_knative.local.records import read_records, remove_record, write_record
+from intellyhub_knative.local.records import known_fields, read_records, remove_record, write_record
 
 __all__ = ["Tenant", "read_tenants", "remove_tenant", "write_tenant"]
 
@@ -38,7 +36,7 @@ class Tenant:
 
 def write_tenant(folder: Path, tenant: Tenant) -> None:
     """Create or replace the record."""
-    write_record(folder, tenant.tenant_id, orjson.dumps(asdict(tenant), option=orjson.OPT_INDENT_2))
+    write_record(folder, tenant.tenant_id, asdict(tenant))
 
 
 def remove_tenant(folder: Path, tenant_id: str) -> None:
@@ -48,11 +46,10 @@ def remove_tenant(folder: Path, tenant_id: str) -> None:
 
 def read_tenants(folder: Path) -> Iterator[Tenant]:
     """Every tenant."""
-    for _, content in read_records(folder):
-        yield make_tenant(orjson.loads(content))
+    return map(make_tenant, read_records(folder))
 
 
 def make_tenant(document: Mapping[str, Any]) -> Tenant:
     """A tenant from its document; keys of newer versions are left out."""
-    known = {name: value for name, value in document.items() if name in Tenant.__annotations__}
+    known = known_fields(Tenant, document)
     return Tenant(**known | {"event_token_digests": tuple(known.get("event_token_digests", ()))})

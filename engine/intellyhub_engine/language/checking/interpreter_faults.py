@@ -57,21 +57,21 @@ def find_interpreter_faults(flow: Flow, catalogue: Catalogue) -> Iterator[Proble
         for name, parameter in (kind.parameters if kind else {}).items():
             script = state.parameters.get(name)
             if parameter.syntax is Syntax.SHELL and isinstance(script, str) and "{" in script:
-                yield from _faults_of(flow, state, name, script)
+                found = next(inner_interpreter(script), None)
+                if found is not None:
+                    yield _make_fault(flow, state, name, *found)
 
 
-def _faults_of(flow: Flow, state: State, name: str, script: str) -> Iterator[Problem]:
-    for offset, source, interpreter in inner_interpreter(script):
-        yield Problem(
-            code=ProblemCode.NESTED_INTERPRETER,
-            severity=Severity.WARNING,
-            message=f"`{name}` of '{state.name}': {source} is inside code for {interpreter}, which reads it as code",
-            position=(flow.places.of(state.name, name, offset=offset) if flow.places else None) or state.position,
-            state=state.name,
-            expected="the value as an argument or in the environment of the inner program",
-            suggestion="write sh -c 'echo \"$1\"' sh {name}, or read the variable from the environment",
-        )
-        return
+def _make_fault(flow: Flow, state: State, name: str, offset: int, source: str, interpreter: str) -> Problem:
+    return Problem(
+        code=ProblemCode.NESTED_INTERPRETER,
+        severity=Severity.WARNING,
+        message=f"`{name}` of '{state.name}': {source} is inside code for {interpreter}, which reads it as code",
+        position=(flow.places.of(state.name, name, offset=offset) if flow.places else None) or state.position,
+        state=state.name,
+        expected="the value as an argument or in the environment of the inner program",
+        suggestion="write sh -c 'echo \"$1\"' sh {name}, or read the variable from the environment",
+    )
 
 
 def inner_interpreter(script: str) -> Iterator[tuple[int, str, str]]:

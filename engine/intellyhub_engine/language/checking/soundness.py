@@ -27,7 +27,7 @@ _OPENING = re.compile(r"[\"`($]")
 _OPERATORS = ("AND", "OR", "NOT", "contains", "matches", "starts", "ends", "empty", "(?i:any|all|none)")
 _PATH = rf"(?<!\w)(?:(?!(?:{'|'.join((*keyword.kwlist, *_OPERATORS))})\b|__)[A-Za-z_]\w*+(?:\.(?=[A-Za-z_])|(?!\.)))++"
 _TEXT = rf"(['\"])(?:[^'\"\\{{}}$\n\r]|\{{{_PATH}\}})*+\1"
-_NUMBER = r"(?<![\w.])-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?+(?![\w.])"
+_NUMBER = r"(?<![\w.])-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?(?![\w.])"
 _OPERAND = re.compile(rf"\{{{_PATH}\}}|{_PATH}|{_TEXT}|{_NUMBER}|\b(?:True|False)\b", re.ASCII)
 _MARK = "\0"
 """Stands for an operand in the shape of a condition."""

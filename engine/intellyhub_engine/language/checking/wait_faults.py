@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any
 
-from intellyhub_engine.catalogue.control import CONTROL
+from intellyhub_engine.catalogue.control import WAIT_REASONS
 from intellyhub_engine.language.checking.graph_faults import place
 from intellyhub_engine.language.checking.parameter_faults import is_dynamic
-from intellyhub_engine.language.durations import seconds_of
+from intellyhub_engine.language.durations import moment_of, seconds_of
 from intellyhub_engine.language.model import Flow, State
 from intellyhub_engine.language.problems import Problem, ProblemCode
 
-__all__ = ["REASONS", "find_wait_faults"]
-
-REASONS = tuple(CONTROL["wait"].parameters)
-"""What a wait can wait for: just one of them."""
+__all__ = ["find_wait_faults"]
 
 
 def find_wait_faults(flow: Flow) -> Iterator[Problem]:
@@ -28,7 +23,7 @@ def find_wait_faults(flow: Flow) -> Iterator[Problem]:
 
 
 def _wrong_number(flow: Flow, state: State) -> Iterator[Problem]:
-    given = [name for name in REASONS if state.parameters.get(name) not in (None, "")]
+    given = [name for name in WAIT_REASONS if state.parameters.get(name) not in (None, "")]
     if len(given) == 1:
         return
     said = f"waits for several things: {', '.join(given)}" if given else "does not say what it waits for"
@@ -37,7 +32,7 @@ def _wrong_number(flow: Flow, state: State) -> Iterator[Problem]:
         message=f"'{state.name}' {said}",
         position=place(flow, state, given[1]) if given else state.position,
         state=state.name,
-        expected=f"one of {', '.join(REASONS)}",
+        expected=f"one of {', '.join(WAIT_REASONS)}",
         suggestion="keep one of them" if given else None,
     )
 
@@ -58,11 +53,3 @@ def _wrong_times(flow: Flow, state: State) -> Iterator[Problem]:
             state=state.name,
             expected=expected,
         )
-
-
-def moment_of(value: Any) -> datetime | None:
-    """RFC 3339; None for anything else."""
-    try:
-        return value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    except ValueError:
-        return None

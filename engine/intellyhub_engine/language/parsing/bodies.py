@@ -73,10 +73,6 @@ class Body:
                     return original
         return None
 
-    def take_text(self, *keys: str) -> str | None:
-        key = self.take(*keys)
-        return None if key is None else self.findings.text(self.source, key, f"'{key}'", self.name)
-
     def knows(self, key: str) -> bool:
         """Whether the state type has a parameter of its own by that name."""
         return self.spec is not None and key in self.spec.parameters

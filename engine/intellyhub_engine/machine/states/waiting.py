@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from intellyhub_engine.catalogue.control import WAIT_REASONS
 from intellyhub_engine.errors import PermanentError, StepTimedOut
 from intellyhub_engine.journal.matching import event_matches
 from intellyhub_engine.journal.records import RunSuspended, RunWoken, StepStarted, StepStatus
-from intellyhub_engine.language.durations import seconds_of
+from intellyhub_engine.language.durations import moment_of, seconds_of
 from intellyhub_engine.language.values.values import text_of, wrap
 from intellyhub_engine.machine.states.emitting import event_record
 from intellyhub_engine.machine.states.failures import error_target_of
@@ -112,9 +113,9 @@ def is_new(run: ActiveRun, waited: RunSuspended, delivery: Delivery) -> bool:
 
 def make_suspension(run: ActiveRun, code: StateCode, parameters: Mapping[str, Any]) -> RunSuspended:
     """What the run waits for. Raises PermanentError when its parameters do not say, or say two things."""
-    given = [name for name in REASONS if parameters.get(name) not in (None, "")]
+    given = [name for name in WAIT_REASONS if parameters.get(name) not in (None, "")]
     if len(given) != 1:
-        raise PermanentError(f"{code.name!r} must have exactly one of {', '.join(REASONS)}; it has {len(given)}")
+        raise PermanentError(f"{code.name!r} must have exactly one of {', '.join(WAIT_REASONS)}; it has {len(given)}")
     value, now = parameters[given[0]], run.host.now_ns()
     deadline = None if code.timeout_seconds is None else now + int(code.timeout_seconds * SECOND_NS)
     if given[0] == "event":
@@ -123,9 +124,6 @@ def make_suspension(run: ActiveRun, code: StateCode, parameters: Mapping[str, An
         return RunSuspended(run.seq, code.name, deadline, None, text_of(value))
     until = moment_ns(value, code) if given[0] == "until" else now + duration_ns(value, code)
     return RunSuspended(run.seq, code.name, until, None, None)
-
-
-REASONS = ("seconds", "duration", "until", "event", "approval")
 
 
 def filter_of(value: Any) -> dict[str, Any]:
@@ -145,9 +143,8 @@ MAX_SECONDS = 100 * 366 * 86400
 
 def moment_ns(value: Any, code: StateCode) -> int:
     """RFC 3339; a moment without an offset is UTC."""
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(text_of(value).strip())
-    except ValueError as fault:
-        raise PermanentError(f"{text_of(value)!r} in {code.name!r} is no moment: write 2026-01-31T09:00:00Z") from fault
+    moment = moment_of(value if isinstance(value, datetime) else text_of(value))
+    if moment is None:
+        raise PermanentError(f"{text_of(value)!r} in {code.name!r} is no moment: write 2026-01-31T09:00:00Z")
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int(aware.timestamp() * SECOND_NS)

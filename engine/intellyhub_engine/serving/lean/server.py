@@ -7,9 +7,9 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from enum import Enum
 
+from intellyhub_engine.serving.lean.bell import Bell
 from intellyhub_engine.serving.lean.connection import Connection
 from intellyhub_engine.serving.lean.crew import Crew
 from intellyhub_engine.serving.message import Request, Response
@@ -63,14 +63,12 @@ class Server:
         """When something last arrived or was under way."""
         self._full = False
         """Somebody waits for a place: look again in a moment, not at once."""
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
+        self._bell = Bell()
 
     @property
     def bell(self) -> int:
         """A descriptor that interrupts `serve` when a byte is written to it: for `signal.set_wakeup_fd`."""
-        return self._bell.fileno()
+        return self._bell.rope
 
     @property
     def draining(self) -> bool:
@@ -83,14 +81,13 @@ class Server:
         self._told += 1
         if self._told == 1:
             self._told_at = time.monotonic()
-        with suppress(OSError):  # full of rings already, or `serve` has ended
-            self._bell.send(b"\0")
+        self._bell.ring()
 
     def serve(self) -> Ended:
         """Accept and answer until there is a reason to end."""
         self._listener.setblocking(False)
         poller = select.poll()
-        poller.register(self._ear, select.POLLIN)
+        poller.register(self._bell, select.POLLIN)
         listening = False
         try:
             while True:
@@ -100,8 +97,8 @@ class Server:
                     listening = wanted
                 ready = {fd for fd, _ in poller.poll(self._patience_milliseconds())}
                 self._full = False
-                if self._ear.fileno() in ready:
-                    self._ear.recv(4096)
+                if self._bell.fileno() in ready:
+                    self._bell.hush()
                 if self._listener.fileno() in ready:
                     self._accept()
                 ended = self._reason_to_end(time.monotonic())
@@ -110,7 +107,6 @@ class Server:
         finally:
             self._crew.dismiss()
             self._bell.close()
-            self._ear.close()
 
     def _patience_milliseconds(self) -> float | None:
         if self.draining:
@@ -141,12 +137,18 @@ class Server:
     def _take(self, sock: socket.socket) -> None:
         try:
             connection = Connection(sock, self._answer, self._limits)
-            self._connections.add(connection)
-            self._awake = time.monotonic()
+        except OSError as fault:  # reset meanwhile
+            LOG.info("a connection was gone at once: %s", fault)
+            sock.close()
+            return
+        self._connections.add(connection)
+        self._awake = time.monotonic()
+        try:
             self._crew.take(lambda: self._serve(connection))
-        except (OSError, RuntimeError) as fault:  # reset meanwhile, or no more threads
+        except RuntimeError as fault:  # no more threads
             LOG.warning("a connection cannot be served: %s", fault)
             sock.close()
+            self._connections.discard(connection)
 
     def _serve(self, connection: Connection) -> None:
         try:

@@ -12,8 +12,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
+from intellyhub_engine.serving.lean.bell import Bell
 from intellyhub_engine.serving.lean.connection import Connection
 from intellyhub_engine.serving.lean.crew import Crew
 from intellyhub_engine.serving.lean.server import Ended
@@ -42,7 +42,8 @@ class SharedServer:
         taken: Callable[[int], None],
     ) -> None:
         """`leash`: when its other end is gone, the server stops as if it were told. `running`: runs that execute now,
-        also those that no connection waits for; call `refresh` when one ends. `taken`: told how many places are."""
+        also those that no connection waits for; call `refresh` when one ends. `taken`: told how many places are, by one
+        thread at a time."""
         self._listener = listener
         self._answer = answer
         self._limits = limits
@@ -54,42 +55,37 @@ class SharedServer:
         self._connections: set[Connection] = set()
         self._answering = 0
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
         self._thread = threading.get_ident()
         self._told_at: float | None = None
         self._awake = time.monotonic()
         self._pause = 0.0
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
+        self._bell = Bell()
 
     @property
     def bell(self) -> int:
         """A descriptor that interrupts `serve` when a byte is written to it: for `signal.set_wakeup_fd`."""
-        return self._bell.fileno()
-
-    def ring(self) -> None:
-        """Make `serve` look round. From any thread."""
-        with suppress(OSError):  # full of rings already, or `serve` has ended
-            self._bell.send(b"\0")
+        return self._bell.rope
 
     def refresh(self) -> None:
         """Tell how many places are taken now. To be called when a run ends for which no connection waited."""
         self._awake = time.monotonic()
-        self._taken(self._count_taken())
+        with self._telling:  # what was counted last is told last
+            self._taken(self._count_taken())
         if threading.get_ident() != self._thread:
-            self.ring()
+            self._bell.ring()
 
     def stop(self) -> None:
         """Accept nothing more; `serve` returns when all is answered. From a signal handler and from any thread."""
         if self._told_at is None:
             self._told_at = time.monotonic()
-        self.ring()
+        self._bell.ring()
 
     def serve(self) -> Ended:
         """Accept and answer until there is a reason to end. The listening socket is closed then, or before."""
         self._listener.setblocking(False)
         poller = select.poll()
-        poller.register(self._ear, select.POLLIN)
+        poller.register(self._bell, select.POLLIN)
         poller.register(self._leash, 0)  # the end of the other side is always reported
         listening = False
         while True:
@@ -104,8 +100,8 @@ class SharedServer:
                 listening = wanted
             ready = {descriptor for descriptor, _ in poller.poll(self._patience_milliseconds())}
             self._pause = 0.0
-            if self._ear.fileno() in ready:
-                self._ear.recv(4096)
+            if self._bell.fileno() in ready:
+                self._bell.hush()
             if self._leash.fileno() in ready:
                 self.stop()
                 poller.unregister(self._leash)
@@ -120,7 +116,6 @@ class SharedServer:
     def close(self) -> None:
         """Release what `serve` needed."""
         self._bell.close()
-        self._ear.close()
 
     def _patience_milliseconds(self) -> float | None:
         now = time.monotonic()
@@ -171,7 +166,7 @@ class SharedServer:
         except RuntimeError as fault:  # no more threads
             LOG.warning("a connection cannot be served: %s", fault)
             sock.close()
-            self._connections.discard(connection)
+            self._forget(connection)
             self._pause = REFUSED_SECONDS
 
     def _serve(self, connection: Connection) -> None:
@@ -180,8 +175,11 @@ class SharedServer:
         except Exception:
             LOG.exception("a connection broke off")
         finally:
-            self._connections.discard(connection)
-            self.refresh()
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self.refresh()
 
     def _answer_counted(self, request: Request) -> Response:
         with self._lock:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,10 @@ UNWATCHED_SECONDS = 30.0
 def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
     """Compare the folder with what it held, also over a restart; a file counts once it rests for `poll_interval`."""
     folder = place(text_of(parameters.get("path") or "."), context.workspace, also=settings().directories)
-    kinds = set(as_list(parameters.get("events", ["created", "modified"])))
-    for fault in find_unknown_kinds(parameters.get("events", ["created", "modified"])):
+    events = parameters.get("events", ["created", "modified"])
+    for fault in find_unknown_kinds(events):
         raise PermanentError(fault.message)
+    kinds = as_list(events)
     patterns = make_patterns(parameters.get("file_patterns", ["*"]), parameters.get("ignore_patterns", []))
     recursive = bool(parameters.get("recursive", True))
     rest_seconds = shortest_rest_seconds = float(parameters.get("poll_interval", 1.0))
@@ -44,8 +46,8 @@ def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Ev
     woken = threading.Event()
     while not context.stopping.is_set():
         with watch(folder, recursive, woken, context) as watched:
-            begun_with = identity(folder)
-            while identity(folder) == begun_with and not context.stopping.is_set():
+            stays = functools.partial(is_still, folder, identity(folder))
+            while stays() and not context.stopping.is_set():
                 used = time.thread_time()
                 try:
                     settled, restless = look.again()
@@ -61,7 +63,7 @@ def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Ev
                 used = time.thread_time() - used
                 seconds = rest_seconds if restless or not watched else UNWATCHED_SECONDS
                 rest_seconds = max(shortest_rest_seconds, used / SHARE_OF_A_CORE)
-                pause(woken, seconds, rest_seconds, context, folder, begun_with)
+                pause(woken, seconds, rest_seconds, stays, context)
         context.sleep(min(rest_seconds, 0.5))
 
 
@@ -72,6 +74,11 @@ def identity(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return facts.st_dev, facts.st_ino
+
+
+def is_still(folder: Path, known: tuple[int, int] | None) -> bool:
+    """Whether it is the folder that it was."""
+    return identity(folder) == known
 
 
 class Look:
@@ -119,13 +126,12 @@ def pause(
     woken: threading.Event,
     most_seconds: float,
     rest_seconds: float,
+    stays: Callable[[], bool],
     context: SourceContext,
-    folder: Path,
-    begun_with: tuple[int, int] | None,
 ) -> None:
     """Wait for a change, at most so long and only while the folder is the same; then give it time to complete."""
     waited, step = 0.0, min(rest_seconds, 0.5)
-    while waited < most_seconds and not woken.is_set() and identity(folder) == begun_with and not context.sleep(step):
+    while waited < most_seconds and not woken.is_set() and stays() and not context.sleep(step):
         waited += step
     if woken.is_set():
         woken.clear()

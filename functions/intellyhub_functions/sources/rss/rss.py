@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.events import Event
@@ -24,7 +24,8 @@ MAX_FEEDS = 100
 MAX_FETCH_SECONDS = 120.0
 """For everything together: a server that sends a byte now and then holds nobody up for ever."""
 MAX_SEEN = 2000
-"""Article ids kept per feed; feeds show far fewer at once."""
+"""Article ids kept per feed, and articles of one look: feeds show far fewer at once, and of one that shows more the
+older ones would come again and again."""
 MAX_BACKOFF_SECONDS = 3600.0
 
 
@@ -39,6 +40,19 @@ class Watched:
     """How long the server wants to be left alone (`Retry-After`)."""
     fault: str = ""
     """Of the last look, where it failed."""
+
+
+class News(NamedTuple):
+    """What a look has found: all that is kept of a feed while its events are taken, which may last."""
+
+    articles: list[Record]
+    description: str
+    """Of the feed."""
+    seen: list[str]
+    """Ids of the articles that were given before."""
+    etag: str | None
+    """For asking whether the feed has changed; None where it is to come whole the next time."""
+    last_modified: str | None
 
 
 class Feeds:
@@ -95,10 +109,9 @@ def look(feed: Watched, parameters: Mapping[str, Any], context: SourceContext) -
     """The events of one look at a feed; a failure is logged and counted, and the listener goes on."""
     place = context.cursors.get(f"rss {feed.url}") or {}
     try:
-        response = fetch(feed, place, parameters, context)
-        if response is not None:
-            content = read_feed(response.body, feed.url, response.headers)
-            yield from give_new(feed, content, place, response, parameters, context)
+        news = find_news(feed, place, parameters, context)
+        if news is not None:
+            yield from give(news, feed, place, context)
     except (RetryableError, PermanentError) as failure:
         feed.failures += 1
         feed.asked_seconds = getattr(failure, "retry_after_seconds", None) or 0.0
@@ -139,38 +152,48 @@ def fetch(
     return response
 
 
-def give_new(
-    feed: Watched,
-    content: Record,
-    place: Mapping[str, Any],
-    response: Response,
-    parameters: Mapping[str, Any],
-    context: SourceContext,
-) -> Iterator[Event]:
-    """One event per article not seen, oldest first, at most `max_entries` per look. The place moves after each."""
+def find_news(
+    feed: Watched, place: Mapping[str, Any], parameters: Mapping[str, Any], context: SourceContext
+) -> News | None:
+    """The articles not seen, oldest first, at most `max_entries`; None where the feed has not changed."""
+    response = fetch(feed, place, parameters, context)
+    if response is None:
+        return None
+    content = read_feed(response.body, feed.url, response.headers)
     most = parameters.get("max_entries", 10)
-    oldest_first = list(reversed(content.articles))
+    oldest_first = list(reversed(content.articles[:MAX_SEEN]))
     if "seen" in place:
         seen = list(place["seen"])
     else:
         seen = [article.id for article in (oldest_first[:-most] if parameters.get("emit_existing") else oldest_first)]
     known = set(seen)
     new = [article for article in oldest_first if article.id not in known]
-    for article in new[:most]:
-        yield make_event(article, content, feed.url, context)
+    unchanged = response.headers if len(new) <= most else {}  # else the rest is due at the next look
+    return News(
+        articles=new[:most],
+        description=content.description,
+        seen=seen,
+        etag=unchanged.get("etag"),
+        last_modified=unchanged.get("last-modified"),
+    )
+
+
+def give(news: News, feed: Watched, place: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
+    """One event per article. The place moves after each."""
+    seen = news.seen
+    for article in news.articles:
+        yield make_event(article, news.description, feed.url, context)
         seen.append(article.id)
         context.cursors.put(f"rss {feed.url}", {**place, "seen": seen[-MAX_SEEN:]})
-    now: dict[str, Any] = {"seen": seen[-MAX_SEEN:], "etag": None, "last_modified": None}
-    if len(new) <= most:  # else the rest is due at the next look, which must not be answered with "not changed"
-        now |= {"etag": response.headers.get("etag"), "last_modified": response.headers.get("last-modified")}
+    now = {"seen": seen[-MAX_SEEN:], "etag": news.etag, "last_modified": news.last_modified}
     if now != place:
         context.cursors.put(f"rss {feed.url}", now)
 
 
-def make_event(article: Record, content: Record, feed_url: str, context: SourceContext) -> Event:
+def make_event(article: Record, description: str, feed_url: str, context: SourceContext) -> Event:
     """The event of an article; its id is the article's, so that a repetition is known as one."""
     data = {name: value for name, value in article.items() if name != "published_datetime"}
-    data |= {"summary": article.description, "feed_url": feed_url, "feed_description": content.description}
+    data |= {"summary": article.description, "feed_url": feed_url, "feed_description": description}
     return Event(
         id=article.id,
         source=context.address,

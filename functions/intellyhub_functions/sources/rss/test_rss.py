@@ -9,6 +9,7 @@ import pytest
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.journal.cursors import FileCursors
 from intellyhub_engine.machine.source import Health, MemoryCursors
+from intellyhub_functions.sources.rss import rss
 from intellyhub_functions.sources.rss.rss import listen
 from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.feeds import Article, FeedServer
@@ -83,6 +84,17 @@ def test_more_new_articles_than_are_looked_at_come_with_the_next_look(server, tm
             for number in range(5):
                 server.publish(Article(title=str(number), link=f"https://e.org/{number}"))
         assert [source.next().data["title"] for _ in range(5)] == ["0", "1", "2", "3", "4"]
+
+
+def test_of_a_feed_longer_than_what_is_remembered_only_news_come(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(rss, "MAX_SEEN", 3)
+    for number in range(5):
+        server.publish(Article(title=str(number), link=f"https://e.org/{number}"))
+    with watch(server, tmp_path, max_entries=2) as source:
+        await_that(lambda: source.context.cursors.get(f"rss {server.url}/feed.xml"))
+        for title in ("new", "newer"):
+            server.publish(Article(title=title, link=f"https://e.org/{title}"))
+            assert source.next().data["title"] == title
 
 
 def test_an_unchanged_feed_is_not_sent_again(server, tmp_path):

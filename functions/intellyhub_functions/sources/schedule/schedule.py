@@ -64,10 +64,10 @@ class Ticks:
 
 
 def find_due(schedule: Schedule, last: datetime, now: datetime, *, catch_up: bool) -> datetime:
-    """The next due time after the one that fired `last`. What passed while nobody listened is left out; with
-    `catch_up` the last of it is due now."""
+    """The next due time after the one that fired `last`, also one that has just passed. What passed before that, while
+    nobody listened, is left out; with `catch_up` the last of it is due now."""
     due = schedule.after(last, last=last)
-    if due > now:
+    if now - due <= ON_TIME:
         return due
     latest = schedule.until(now, last=last)
     return latest if catch_up or now - latest <= ON_TIME else schedule.after(now, last=last)

@@ -92,6 +92,15 @@ def test_a_restart_over_a_due_time_skips_it_not_even_the_first(tmp_path):
     assert event.data["scheduled_at"] == NOON.isoformat()
 
 
+def test_a_restart_over_several_due_times_skips_none_of_them(tmp_path):
+    cursors, clock = MemoryCursors(), Clock(NOON)
+    cursors.put("schedule", (NOON - timedelta(seconds=3)).isoformat())
+    watch = Ticks({"cron": "* * * * * *"}, make_context(tmp_path, cursors=cursors, now_ns=clock))
+    found = [event.id for _ in range(3) for event in watch.look()]
+    assert found == [(NOON - timedelta(seconds=late)).isoformat() for late in (2, 1, 0)]
+    assert due_of(watch) == NOON + timedelta(seconds=1)
+
+
 def test_a_kill_between_the_event_and_its_place_repeats_it_with_the_same_id(tmp_path):
     cursors, clock = MemoryCursors(), Clock(NOON - timedelta(seconds=2))
     watch = Ticks({"cron": "0 12 * * *"}, make_context(tmp_path, cursors=cursors, now_ns=clock))

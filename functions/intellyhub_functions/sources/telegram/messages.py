@@ -9,6 +9,7 @@ from typing import Any
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
+from intellyhub_functions.sources.lists import texts_of
 
 __all__ = ["accepts", "make_event", "type_of"]
 
@@ -23,19 +24,11 @@ def type_of(message: Mapping[str, Any]) -> str:
 
 def accepts(message: Mapping[str, Any], parameters: Mapping[str, Any]) -> bool:
     """Whether chat and kind are among those that the listener names."""
-    chats = names(parameters.get("allowed_chat_ids"))
-    kinds = names(parameters.get("message_types", ["text"]))
+    chats = set(filter(None, texts_of(parameters.get("allowed_chat_ids"))))
+    kinds = texts_of(parameters.get("message_types", ["text"]))
     chat = message.get("chat", {})
     known = {text_of(chat.get("id")), f"@{chat.get('username')}"}
     return (not chats or bool(chats & known)) and ("all" in kinds or type_of(message) in kinds)
-
-
-def names(written: Any) -> set[str]:
-    """A list, or a text with commas, as a set of texts."""
-    parts = (
-        written.split(",") if isinstance(written, str) else written if isinstance(written, list | tuple) else [written]
-    )
-    return {text_of(part).strip() for part in parts if part not in (None, "")}
 
 
 def make_event(update_id: int, message: Mapping[str, Any], files: Mapping[str, str], context: SourceContext) -> Event:

@@ -6,7 +6,7 @@ import ipaddress
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError
-from intellyhub_engine.language.values.values import text_of
+from intellyhub_functions.sources.lists import texts_of
 
 __all__ = ["Network", "is_allowed_address", "make_networks"]
 
@@ -15,11 +15,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def make_networks(written: Any) -> tuple[Network, ...]:
     """The networks that may call; raises PermanentError for what is none. Empty is everyone."""
-    parts = written.split(",") if isinstance(written, str) else written or ()
     try:
-        return tuple(
-            ipaddress.ip_network(text_of(part).strip(), strict=False) for part in parts if text_of(part).strip()
-        )
+        return tuple(ipaddress.ip_network(text, strict=False) for text in texts_of(written) if text)
     except ValueError as fault:
         raise PermanentError(f"allowed_ips: {fault}") from fault
 

@@ -9,8 +9,9 @@ from intellyhub_engine.catalogue.manifest import ParameterFault
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.spelling import did_you_mean
 from intellyhub_engine.language.values.values import text_of
+from intellyhub_functions.sources.lists import texts_of
 from intellyhub_functions.sources.webhook.checks import make_networks
-from intellyhub_functions.sources.webhook.rules import as_list
+from intellyhub_functions.sources.webhook.rules import UNPROVABLE
 from intellyhub_functions.sources.webhook.signatures import Style, make_verify
 
 __all__ = ["examine"]
@@ -25,7 +26,7 @@ def examine(known: Mapping[str, Any], unknown: Collection[str]) -> Iterator[Para
     signature = known.get("signature")
     if signature is not None:
         if "secret" not in known and "secret" not in unknown:
-            yield ParameterFault(("signature",), "a `signature` needs the `secret` it is made with")
+            yield ParameterFault(("signature",), UNPROVABLE)
         try:
             make_verify(signature, ANY_SECRET, 300.0)
         except PermanentError as fault:
@@ -48,5 +49,5 @@ def examine(known: Mapping[str, Any], unknown: Collection[str]) -> Iterator[Para
 def parts_of(name: str, known: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """The items of a list, or of one text with commas, each with its place."""
     written = known.get(name)
-    for number, part in enumerate(as_list(written)):
+    for number, part in enumerate(texts_of(written)):
         yield ((name, number) if isinstance(written, list) else (name,)), part

@@ -11,13 +11,15 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import text_of
+from intellyhub_functions.sources.lists import texts_of
 from intellyhub_functions.sources.webhook.challenges import answer_challenge, answer_subscription
 from intellyhub_functions.sources.webhook.checks import Network, is_allowed_address, make_networks
 from intellyhub_functions.sources.webhook.requests import Received, identity_of, make_event, read_body
 from intellyhub_functions.sources.webhook.signatures import Proven, Verify, hide_secret, make_verify
 
-__all__ = ["Challenge", "Refused", "Rules", "make_rules"]
+__all__ = ["UNPROVABLE", "Challenge", "Refused", "Rules", "make_rules"]
 
+UNPROVABLE = "a `signature` needs the `secret` it is made with"
 PLACEHOLDER = re.compile(r"\{\{?\s*[\w.]+\s*\}?\}")
 
 
@@ -99,11 +101,11 @@ def make_rules(parameters: Mapping[str, Any]) -> Rules:
         if not secret.strip() or PLACEHOLDER.fullmatch(secret.strip()):
             raise PermanentError("the secret is empty: the variable it comes from has no value")
     elif parameters.get("signature") is not None:
-        raise PermanentError("a `signature` needs the `secret` it is made with")
+        raise PermanentError(UNPROVABLE)
     path = text_of(parameters.get("path") or "/webhook")
     return Rules(
         path="/" + path.strip("/"),
-        methods=frozenset(method.upper() for method in as_list(parameters.get("methods", ["POST", "PUT"]))),
+        methods=frozenset(method.upper() for method in texts_of(parameters.get("methods", ["POST", "PUT"]))),
         networks=make_networks(parameters.get("allowed_ips")),
         max_body_bytes=int(parameters.get("max_body_bytes", 1024 * 1024)),
         reply_seconds=float(parameters.get("reply_timeout", 30)),
@@ -112,9 +114,3 @@ def make_rules(parameters: Mapping[str, Any]) -> Rules:
         if secret is None
         else make_verify(parameters.get("signature"), secret, float(parameters.get("replay_seconds", 300))),
     )
-
-
-def as_list(written: Any) -> list[str]:
-    """Texts of a list, or of one text with commas."""
-    parts = written.split(",") if isinstance(written, str) else written or []
-    return [text_of(part).strip() for part in parts]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 
 import uvloop
 
@@ -20,10 +19,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Serve until told to stop."""
-    surroundings = enter(os.environ)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)), hard))  # a socket for each delivery
-    uvloop.run(work(surroundings))
+    uvloop.run(work(enter(os.environ)))
 
 
 async def work(surroundings: Surroundings) -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from urllib.parse import quote
 
 from intellyhub_engine.journal.records import RunStatus, RunSummary
-from intellyhub_knative.local.broker.door import DoorClosed, NoAnswer, ask
 from intellyhub_knative.local.broker.journal import BrokerJournal
 from intellyhub_knative.local.broker.letters import make_letter
 from intellyhub_knative.local.broker.verdicts import Elsewhere, Failure, Later, Verdict, judge, retry_or_bury
 from intellyhub_knative.local.deployments import Deployment, Version
+from intellyhub_knative.local.flow_socket import NoAnswer, NobodyThere, ask, make_request, open_flow_socket
 from intellyhub_knative.local.keys import Keys, Purpose
 from intellyhub_knative.local.layout import Layout
 from intellyhub_knative.local.outbox import Due, Outcome, Settlement
 
-__all__ = ["Attempts", "find_version", "open_socket"]
+__all__ = ["Attempts"]
 
-ACTIVATOR_SECONDS = 5.0
+MAX_ANSWER_BYTES = 16 << 20
+"""An answer is at most one event."""
 UNFINISHED = (RunStatus.RUNNING, RunStatus.WAITING)
 
 
@@ -63,7 +63,7 @@ class Attempts:
         """To this version, or to the one that it names."""
         verdict = await self._ask(due, deployment, version)
         if isinstance(verdict, Elsewhere):
-            other = find_version(deployment, verdict.digest)
+            other = deployment.version_of(verdict.digest)
             if other is not None and other != version:
                 verdict = await self._ask(due, deployment, other)
         if isinstance(verdict, Elsewhere):
@@ -82,32 +82,19 @@ class Attempts:
         path = self._layout.flow_socket(deployment.flow_id, version.number)
         policy = deployment.delivery
         try:
-            answer = await ask(path, "POST", "/", letter.headers, letter.body, policy.timeout_seconds)
-        except DoorClosed as fault:
+            request = make_request("POST", "/", letter.headers.items(), letter.body)
+            answer = await ask(path, request, timeout_seconds=policy.timeout_seconds, max_bytes=MAX_ANSWER_BYTES)
+        except NobodyThere as fault:
             if version != deployment.current:
-                await open_socket(self._layout, deployment.flow_id, version.number)
+                await open_flow_socket(self._layout, deployment.flow_id, version.number)
             return Later(0.0, Failure(f"the flow cannot be reached: {fault}"))
-        except NoAnswer as fault:
+        except (NoAnswer, ValueError) as fault:
             failure = Failure(str(fault))
             return retry_or_bury(failure, due, policy, now_ns=time.time_ns(), chance=random.random())
         return judge(answer, due, policy, now_ns=time.time_ns(), chance=random.random())
 
 
-async def open_socket(layout: Layout, flow_id: str, number: int) -> None:
-    """Ask the activator to open the socket of an older version; whether it did is seen at the next attempt."""
-    try:
-        target = f"/sockets/{quote(flow_id, safe='')}/{number}"
-        await ask(layout.socket("activator"), "PUT", target, {}, b"", ACTIVATOR_SECONDS)
-    except (DoorClosed, NoAnswer):
-        return
-
-
-def find_version(deployment: Deployment, digest: str) -> Version | None:
-    """The version of this program, the newest where several have the same text."""
-    return next((version for version in deployment.versions if version.digest == digest), None)
-
-
 def find_versions(deployment: Deployment, runs: Sequence[RunSummary]) -> list[Version]:
     """The versions of these runs that are still deployed, each once."""
-    found = [find_version(deployment, run.version) for run in runs]
+    found = [deployment.version_of(run.version) for run in runs]
     return list(dict.fromkeys(version for version in found if version is not None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from intellyhub_engine.errors import JournalError
@@ -40,6 +40,8 @@ class Broker:
         self._journal = journal
         self._desired = Desired(layout)
         self._sound: frozenset[str] = frozenset()
+        self._unsound: Set[str] = frozenset()
+        """Flows with filters that cannot be used: those that were told already."""
         self._settling = Settling(journal)
         attempts = Attempts(layout=layout, keys=keys, journal=journal)
         self._dispatch = Dispatch(
@@ -53,13 +55,12 @@ class Broker:
             layout=layout, keys=keys, journal=journal, desired=self._desired, counters=self.counters
         )
         self._accepted = asyncio.Event()
-        held = self._dispatch.lanes.held
-        self.counters.watch("in_flight", "Deliveries under way.", lambda: len(held))
+        self.counters.watch("in_flight", "Deliveries under way.", lambda: self._dispatch.lanes.under_way)
         self.counters.watch("oldest_seconds", "Age of the oldest event under way.", self._oldest_seconds)
         self.counters.watch("resuming", "Runs being resumed.", lambda: self._resumption.in_flight)
 
     async def run(self) -> None:
-        """Work until cancelled; then give what is under way a moment to end."""
+        """Work until cancelled; what is under way then is left, and due again."""
         try:
             async with asyncio.TaskGroup() as group:
                 for work in (
@@ -72,6 +73,7 @@ class Broker:
                 ):
                     group.create_task(work)
         finally:
+            await self._dispatch.finish(0.0)
             await self._resumption.finish()
 
     async def end(self) -> None:
@@ -83,7 +85,7 @@ class Broker:
         now_ns = time.time_ns()
         oldest = sorted(self._dispatch.lanes.held.values(), key=lambda due: due.accepted_ns)[:20]
         return {
-            "in_flight": len(self._dispatch.lanes.held),
+            "in_flight": self._dispatch.lanes.under_way,
             "resuming": self._resumption.in_flight,
             "shut_flows": len(self._dispatch.lanes.shut()),
             "journal": dict(await self._journal.counts()),
@@ -102,10 +104,11 @@ class Broker:
     def _on_change(self) -> None:
         flows = self._desired.deployments.values()
         self._sound = frozenset(flow.flow_id for flow in flows if is_sound(flow))
-        for flow in flows:
-            if flow.filters and flow.flow_id not in self._sound:
-                name = f"{flow.tenant_slug}/{flow.slug}"
-                LOG.error("the filters of %s cannot be used; it gets addressed events only", name)
+        unsound = {flow.flow_id: flow for flow in flows if flow.filters and flow.flow_id not in self._sound}
+        for flow_id in unsound.keys() - self._unsound:
+            name = f"{unsound[flow_id].tenant_slug}/{unsound[flow_id].slug}"
+            LOG.error("the filters of %s cannot be used; it gets addressed events only", name)
+        self._unsound = unsound.keys()
         self._dispatch.wake()
 
     async def _listen(self) -> None:

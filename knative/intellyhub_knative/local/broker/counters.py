@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from intellyhub_knative.local.broker.verdicts import Failure
 from intellyhub_knative.local.outbox import Due, Settlement
 
 __all__ = ["Counters"]
@@ -23,13 +21,13 @@ class Counters:
         self._registry = CollectorRegistry()
         registry = self._registry
         self._routed = Counter("intellyhub_broker_routed", "Events routed.", ("to",), registry=registry)
-        self._attempts = Histogram(
+        self.attempts = Histogram(
             "intellyhub_broker_attempt_seconds", "How long attempts took.", buckets=BOUNDS_SECONDS, registry=registry
         )
         self._settled = Counter(
             "intellyhub_broker_attempts", "Attempts by outcome and answer.", ("outcome", "code"), registry=registry
         )
-        self._postponed = Counter(
+        self.postponed = Counter(
             "intellyhub_broker_postponed", "Attempts that did not count: the flow was away or busy.", registry=registry
         )
         self._latency = Histogram(
@@ -45,12 +43,6 @@ class Counters:
         """Show a value that is read when the page is."""
         Gauge(f"intellyhub_broker_{name}", description, registry=self._registry).set_function(value)
 
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Time one attempt."""
-        with self._attempts.time():
-            yield
-
     def routed(self, flows: int) -> None:
         """An event was routed to so many flows."""
         self._routed.labels(str(flows) if flows < 2 else "several").inc()
@@ -61,10 +53,6 @@ class Counters:
         self._settled.labels(outcome, str(settlement.code or "none")).inc()
         if outcome != "retry":
             self._latency.labels(outcome).observe(max(time.time_ns() - due.accepted_ns, 0) / 1e9)
-
-    def postponed(self, failure: Failure) -> None:
-        """An attempt did not count."""
-        self._postponed.inc()
 
     def resumed(self, outcome: str) -> None:
         """A due run was resumed, or refused, or not reached."""

@@ -14,7 +14,7 @@ from intellyhub_knative.local.broker.counters import Counters
 from intellyhub_knative.local.broker.journal import BrokerJournal
 from intellyhub_knative.local.broker.lanes import Lanes
 from intellyhub_knative.local.broker.settling import Settling
-from intellyhub_knative.local.broker.verdicts import Later, retry_or_bury
+from intellyhub_knative.local.broker.verdicts import Failure, Later, retry_or_bury
 from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.desired import Desired
 from intellyhub_knative.local.outbox import Due, Outcome, Settlement
@@ -78,19 +78,26 @@ class Dispatch:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take(self) -> bool:
-        """Begin what is due and has room; False when there is nothing more at the moment."""
+        """Take what is due and has a place; False when there is nothing more at the moment."""
         limit = min(self.lanes.room, MOST_AT_ONCE)
         if limit <= 0 or self._ending:
             return False
-        found = await self._journal.due(
-            time.time_ns(), limit=limit, beyond=list(self.lanes.held), except_flows=self.lanes.shut()
-        )
+        shut = self.lanes.shut()
+        found = await self._journal.due(time.time_ns(), limit=limit, beyond=list(self.lanes.held), except_flows=shut)
+        taken = 0
         for due in found:
-            if self.lanes.take(due):
-                task = asyncio.create_task(self._see_through(due))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        return len(found) == limit
+            taken += self.lanes.take(due)
+            self._begin()
+        return len(found) == limit and (taken > 0 or self.lanes.shut() != shut)
+
+    def _begin(self) -> None:
+        """Begin the deliveries whose turn it is."""
+        if self._ending:
+            return
+        for due in self.lanes.turns():
+            task = asyncio.create_task(self._see_through(due))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _next_look(self) -> float:
         now_ns = time.time_ns()
@@ -108,10 +115,11 @@ class Dispatch:
                 if settlement.outcome is Outcome.RETRY:
                     heapq.heappush(self._retries, settlement.again_ns)
         except Exception:
-            LOG.exception("the delivery %d of the event %r met a fault of the broker", due.delivery_id, due.event.id)
+            LOG.exception("the delivery %d of the event %r cannot be settled", due.delivery_id, due.event.id)
             await asyncio.sleep(LONGEST_PAUSE_SECONDS)
         finally:
             self.lanes.free(due)
+            self._begin()
             self._wake.set()
 
     async def _deliver(self, due: Due) -> Settlement | None:
@@ -130,13 +138,21 @@ class Dispatch:
                 return verdict
             if time.monotonic() > patient_until:
                 return retry_or_bury(verdict.failure, due, deployment.delivery, now_ns=time.time_ns(), chance=0.0)
-            self._counters.postponed(verdict.failure)
+            self._counters.postponed.inc()
             await asyncio.sleep(max(pause, verdict.seconds))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _attempt(self, due: Due, deployment: Deployment) -> Settlement | Later:
-        with self._counters.attempt():
-            return await self._attempts.make(due, deployment)
+        """One attempt. An event that the broker itself fails at is not tried for ever."""
+        try:
+            with self._counters.attempts.time():
+                return await self._attempts.make(due, deployment)
+        except JournalError as fault:
+            return Later(0.0, Failure(f"the journal did not answer: {fault}"))
+        except Exception:
+            LOG.exception("the delivery %d of the event %r met a fault of the broker", due.delivery_id, due.event.id)
+            failure = Failure("the broker failed; its log says how")
+            return retry_or_bury(failure, due, deployment.delivery, now_ns=time.time_ns(), chance=0.0)
 
     def _note(self, due: Due, settlement: Settlement) -> None:
         """Count it, and say what a person should know."""

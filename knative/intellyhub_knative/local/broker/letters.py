@@ -6,17 +6,15 @@ from dataclasses import replace
 from time import gmtime, strftime
 from typing import NamedTuple
 
-from intellyhub_engine.events import Event
 from intellyhub_engine.serving.access import SIGNATURE, sign
 from intellyhub_engine.serving.answers import TRACE
 from intellyhub_engine.serving.cloudevents import encode_data, make_headers
+from intellyhub_knative.local.attributes import HOPS, without_extensions
 from intellyhub_knative.local.outbox import Due
 
-__all__ = ["HOPS", "Letter", "make_letter", "without_extensions"]
+__all__ = ["Letter", "make_letter"]
 
 ARRIVAL = "knativearrivaltime"
-HOPS = "intellyhubhops"
-"""Extension attribute: how many events lie between this one and the one from outside."""
 NOT_SENT = (SIGNATURE, "knativebrokerttl", "knativeerrordest", "knativeerrorcode", "knativeerrordata")
 
 
@@ -39,13 +37,6 @@ def make_letter(due: Due, tenant_slug: str, key: bytes, now_seconds: float) -> L
     if content_type is not None:
         headers["Content-Type"] = content_type
     return Letter(headers, body)
-
-
-def without_extensions(event: Event, *names: str) -> Event:
-    """The event without these extension attributes."""
-    if not any(name in event.extensions for name in names):
-        return event
-    return replace(event, extensions={name: value for name, value in event.extensions.items() if name not in names})
 
 
 def arrival_time(accepted_ns: int) -> str:

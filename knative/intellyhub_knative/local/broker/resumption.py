@@ -13,12 +13,11 @@ from urllib.parse import quote
 from intellyhub_engine.errors import JournalError
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.journal.records import RunSummary
-from intellyhub_knative.local.broker.attempts import find_version, open_socket
 from intellyhub_knative.local.broker.counters import Counters
-from intellyhub_knative.local.broker.door import DoorClosed, NoAnswer, ask
 from intellyhub_knative.local.broker.journal import BrokerJournal
 from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.desired import Desired
+from intellyhub_knative.local.flow_socket import NoAnswer, NobodyThere, ask, make_request, open_flow_socket
 from intellyhub_knative.local.keys import Keys, Purpose
 from intellyhub_knative.local.layout import Layout
 
@@ -130,21 +129,21 @@ class Resumption:
             return "its flow is not deployed"
         if deployment.flow_id in self._desired.asleep:
             return "its flow is not active"
-        version = find_version(deployment, run.version)
+        version = deployment.version_of(run.version)
         if version is None:
             return f"its version {run.version[:12]} is no longer deployed"
         return await self._request(run, deployment, version.number)
 
     async def _request(self, run: RunSummary, deployment: Deployment, number: int) -> str | None:
         token = self._keys.token(Purpose.CALLER, deployment.journal_name)
-        headers = {"Authorization": f"Bearer {token}", "Prefer": "respond-async"}
+        headers = [("Authorization", f"Bearer {token}"), ("Prefer", "respond-async")]
         path = self._layout.flow_socket(deployment.flow_id, number)
         target = f"/runs/{quote(run.run_id, safe='~.')}/resumption"
         try:
-            answer = await ask(path, "PUT", target, headers, b"", ASK_SECONDS)
-        except DoorClosed as fault:
+            answer = await ask(path, make_request("PUT", target, headers, b""), timeout_seconds=ASK_SECONDS)
+        except NobodyThere as fault:
             if number != deployment.current.number:
-                await open_socket(self._layout, deployment.flow_id, number)
+                await open_flow_socket(self._layout, deployment.flow_id, number)
             return f"its flow cannot be reached: {fault}"
         except NoAnswer as fault:
             return str(fault)

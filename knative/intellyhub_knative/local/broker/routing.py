@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
-from intellyhub_engine.events import Event
 from intellyhub_knative.filters import check_filters, matches
+from intellyhub_knative.local.attributes import ADDRESS
 from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.desired import Desired
 from intellyhub_knative.local.outbox import Routing, Unrouted
 
-__all__ = ["ADDRESS", "is_sound", "route"]
-
-ADDRESS = "flow"
-"""The extension attribute that names the flow an event is for: its id, or its slug."""
+__all__ = ["is_sound", "route"]
 
 
-def route(unrouted: Unrouted, desired: Desired, waiting: Iterable[str], sound: Iterable[str]) -> Routing:
+def route(unrouted: Unrouted, desired: Desired, waiting: Collection[str], sound: Collection[str]) -> Routing:
     """Deliveries to the flow that the event is addressed to, to those whose filters it passes, and to those with a run
     that waits for it (`waiting`: ids). Only flows of its own tenant. An address that nobody has is kept where nothing
     else is found, so that the event becomes a dead letter that a person can look at. `sound` are the flows whose
     filters can be used."""
     address = unrouted.event.extensions.get(ADDRESS, "")
     addressed = find_flow(unrouted.tenant_id, address, desired) if address else None
-    taking = [flow.flow_id for flow in desired.of_tenant(unrouted.tenant_id) if takes(flow, unrouted.event, sound)]
-    own = {flow.flow_id for flow in desired.of_tenant(unrouted.tenant_id)}
-    found = dict.fromkeys([*([addressed.flow_id] if addressed else []), *taking, *(own.intersection(waiting))])
+    found = [addressed.flow_id] if addressed else []
+    for flow in desired.of_tenant(unrouted.tenant_id):
+        listens = flow.active and flow.flow_id in sound and matches(unrouted.event, flow.filters)
+        if (listens or flow.flow_id in waiting) and flow is not addressed:
+            found.append(flow.flow_id)
     if address and not found:
         return Routing(unrouted.number, (address,))
     return Routing(unrouted.number, tuple(found))
@@ -37,11 +36,6 @@ def find_flow(tenant_id: str, address: str, desired: Desired) -> Deployment | No
     if found is None:
         return desired.by_slug(tenant_id, address)
     return found if found.tenant_id == tenant_id else None
-
-
-def takes(flow: Deployment, event: Event, sound: Iterable[str]) -> bool:
-    """Whether a flow listens for such events."""
-    return bool(flow.filters) and flow.active and flow.flow_id in sound and matches(event, flow.filters)
 
 
 def is_sound(flow: Deployment) -> bool:

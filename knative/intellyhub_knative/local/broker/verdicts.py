@@ -11,18 +11,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-import orjson
-
 from intellyhub_engine.events import Event
 from intellyhub_engine.serving.access import without_signature
 from intellyhub_engine.serving.cloudevents import is_event, read_event
 from intellyhub_engine.serving.message import Request
 from intellyhub_engine.serving.problems import RequestRefused
-from intellyhub_knative.local.broker.letters import HOPS, without_extensions
+from intellyhub_knative.local.attributes import HOPS, without_extensions
 from intellyhub_knative.local.deployments import Delivery
+from intellyhub_knative.local.flow_answer import Answer, is_passing, other_version, read_problem
 from intellyhub_knative.local.outbox import Due, Outcome, Settlement
 
-__all__ = ["Answer", "Elsewhere", "Failure", "Later", "Verdict", "judge", "retry_or_bury"]
+__all__ = ["Elsewhere", "Failure", "Later", "Verdict", "judge", "retry_or_bury"]
 
 MAX_HOPS = 20
 """Replies to replies; what goes round more often goes round for ever."""
@@ -32,20 +31,6 @@ NOT_AN_EVENT = 502
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 MAX_ERROR = 768
 """Characters of an answer that a dead letter keeps."""
-PROBLEM = "urn:intellyhub:problem:"
-OTHER_VERSION = PROBLEM + "other-version"
-OF_THE_PLATFORM = frozenset(
-    PROBLEM + code for code in ("busy", "in-flight", "stopping", "not-ready", "journal-unavailable")
-)
-"""The worker could not even try: no fault of the flow."""
-
-
-class Answer(NamedTuple):
-    """What the flow's worker said. Header names are lower-case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Failure(NamedTuple):
@@ -83,11 +68,11 @@ def judge(answer: Answer, due: Due, policy: Delivery, *, now_ns: int, chance: fl
             return deliver_with(reply, answer, due)
         failure = Failure("the flow answered with a body that is not an event", NOT_AN_EVENT)
         return retry_or_bury(failure, due, policy, now_ns=now_ns, chance=chance)
-    problem = read_problem(answer)
-    failure = Failure(describe(answer, problem), answer.status, retry_after(answer.headers, now_ns))
-    if problem.get("type") == OTHER_VERSION and answer.headers.get("x-intellyhub-version"):
-        return Elsewhere(answer.headers["x-intellyhub-version"], failure)
-    if answer.status == 503 and problem.get("type") in OF_THE_PLATFORM:
+    failure = Failure(describe(answer), answer.status, retry_after(answer.headers, now_ns))
+    digest = other_version(answer)
+    if digest is not None:
+        return Elsewhere(digest, failure)
+    if is_passing(answer):
         return Later(failure.retry_after_seconds, failure)
     if answer.status in RETRYABLE or 500 <= answer.status < 600:
         return retry_or_bury(failure, due, policy, now_ns=now_ns, chance=chance)
@@ -143,19 +128,8 @@ def read_reply(answer: Answer) -> Event | None:
         return None
 
 
-def read_problem(answer: Answer) -> Mapping[str, object]:
-    """The problem document of an answer; empty where it has none."""
-    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
-        return {}
-    try:
-        problem = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return {}
-    return problem if isinstance(problem, dict) else {}
-
-
-def describe(answer: Answer, problem: Mapping[str, object]) -> str:
+def describe(answer: Answer) -> str:
     """An answer for a person."""
-    detail = problem.get("detail")
+    detail = read_problem(answer).get("detail")
     told = detail if isinstance(detail, str) else answer.body[:MAX_ERROR].decode("utf-8", "replace").strip()
     return f"the flow answered {answer.status}{': ' if told else ''}{told}"[:MAX_ERROR]

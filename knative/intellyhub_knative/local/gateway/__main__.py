@@ -21,6 +21,7 @@ from intellyhub_knative.local.gateway.freshness import Present
 from intellyhub_knative.local.gateway.hooks import Hooks
 from intellyhub_knative.local.gateway.ingress import Ingress
 from intellyhub_knative.local.gateway.proxy import Proxy
+from intellyhub_knative.local.gateway.room import Room
 from intellyhub_knative.local.gateway.settings import Settings, read_settings
 from intellyhub_knative.local.gateway.streams import Streams
 from intellyhub_knative.local.journal.client import AsyncJournalClient
@@ -29,19 +30,18 @@ from intellyhub_knative.local.service import Surroundings, enter
 
 LOG = logging.getLogger(__name__)
 SOCKET = "http"
-BACKLOG = 4096
 
 
 async def run(surroundings: Surroundings, settings: Settings) -> None:
     """Serve until SIGTERM."""
-    stopping, ready = asyncio.Event(), asyncio.Event()
+    stopping, room = asyncio.Event(), Room(settings.max_held_bytes)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     layout, keys = surroundings.layout, surroundings.keys
     journal = AsyncJournalClient(layout.socket("journal"), keys.token(Purpose.JOURNAL))
     present = Present(layout)
     streams = Streams(journal=journal, find_flow=present.journal_name, secrets_of=Concealment(present, keys).secrets_of)
-    proxy = Proxy(control=layout.socket("control"), streams=streams, settings=settings)
+    proxy = Proxy(control=layout.socket("control"), streams=streams, settings=settings, room=room)
     hooks = Hooks(
         present=present,
         keys=keys,
@@ -49,12 +49,20 @@ async def run(surroundings: Surroundings, settings: Settings) -> None:
         journal=journal,
         exchange=Exchange(layout, keys),
         settings=settings,
+        room=room,
     )
     gateway = Gateway(
         hooks=hooks,
-        ingress=Ingress(present=present, journal=journal, settings=settings, session_key=keys.derive(Purpose.SESSIONS)),
+        ingress=Ingress(
+            present=present,
+            journal=journal,
+            settings=settings,
+            session_key=keys.derive(Purpose.SESSIONS),
+            room=room,
+        ),
         proxy=proxy,
         streams=streams,
+        room=room,
         settings=settings,
     )
     listening = surroundings.sockets.get(SOCKET) or bind(settings)
@@ -62,10 +70,7 @@ async def run(surroundings: Surroundings, settings: Settings) -> None:
         surroundings.listen("gateway"), {"/metrics": gateway.metrics, "/sources": board.json_page(hooks.show)}
     ):
         watching = asyncio.create_task(present.watch())
-        serving = asyncio.create_task(gateway.serve(listening, stopping, ready))
-        await ready.wait()
-        surroundings.announce_ready()
-        await serving
+        await gateway.serve(listening, stopping, surroundings.announce_ready)
         watching.cancel()
     await proxy.close()
     await journal.close()
@@ -75,7 +80,7 @@ def bind(settings: Settings) -> socket.socket:
     """A socket of one's own, where none was handed down. Raises `InputInvalid`."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        return socket.create_server((settings.host, settings.port), family=family)
     except OSError as fault:
         raise InputInvalid(f"cannot listen on {settings.host}:{settings.port}: {fault.strerror}") from fault
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from aiohttp import web
@@ -16,6 +16,7 @@ from intellyhub_knative.local.gateway.hooks import Hooks, Place
 from intellyhub_knative.local.gateway.ingress import Ingress
 from intellyhub_knative.local.gateway.problems import Fault, Refusal
 from intellyhub_knative.local.gateway.proxy import Proxy
+from intellyhub_knative.local.gateway.room import Room
 from intellyhub_knative.local.gateway.settings import Settings
 from intellyhub_knative.local.gateway.streams import Streams
 
@@ -32,17 +33,20 @@ ENDING_SECONDS = 4.0
 class Gateway:
     """Serves one TCP socket."""
 
-    def __init__(self, *, hooks: Hooks, ingress: Ingress, proxy: Proxy, streams: Streams, settings: Settings) -> None:
+    def __init__(
+        self, *, hooks: Hooks, ingress: Ingress, proxy: Proxy, streams: Streams, room: Room, settings: Settings
+    ) -> None:
         self._hooks = hooks
         self._ingress = ingress
         self._proxy = proxy
         self._streams = streams
+        self._room = room
         self._settings = settings
         self._port: Port | None = None
         self.answers: Counter[tuple[str, int]] = Counter()
         """How often each part answered with each status."""
 
-    async def serve(self, listening: socket.socket, stopping: asyncio.Event, ready: asyncio.Event) -> None:
+    async def serve(self, listening: socket.socket, stopping: asyncio.Event, tell_ready: Callable[[], None]) -> None:
         """Serve until told to stop; what is in flight then is answered, within bounds."""
         self._port = Port(
             self.answer,
@@ -56,7 +60,7 @@ class Gateway:
         )
         accepting = await asyncio.get_running_loop().create_server(self._port, sock=listening, backlog=BACKLOG)
         reaper = asyncio.create_task(self._port.end_silent_ones(self._settings.header_seconds))
-        ready.set()
+        tell_ready()
         try:
             await stopping.wait()
         finally:
@@ -79,6 +83,8 @@ class Gateway:
             response = await self.route(request, part, path, query)
         except Refusal as refusal:
             response = refusal.make_response()
+        finally:
+            self._room.leave(request)
         self.answers[part, response.status] += 1
         return response
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from intellyhub_knative.local.gateway.problems import Fault, Refusal
+from intellyhub_knative.local.gateway.room import Room
 from intellyhub_knative.local.gateway.settings import Network
 
 __all__ = ["find_client", "forward_headers", "go_on", "read_headers", "read_whole"]
@@ -44,8 +45,8 @@ def read_headers(request: web.BaseRequest) -> dict[str, str]:
     return headers
 
 
-async def read_whole(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
-    """The body. Raises `Refusal` where it is larger than `limit` bytes or takes longer than `seconds`."""
+async def read_whole(request: web.BaseRequest, limit: int, seconds: float, room: Room) -> bytes:
+    """The body. Raises `Refusal` where it is larger than `limit` bytes, takes longer than `seconds`, or has no room."""
     if (request.content_length or 0) > limit:
         raise too_large(limit)
     if not request.can_read_body:
@@ -54,6 +55,7 @@ async def read_whole(request: web.BaseRequest, limit: int, seconds: float) -> by
         body = request.content.read_nowait(-1)
         if len(body) > limit:
             raise too_large(limit)
+        room.take(request, len(body))
         return body
     await go_on(request)
     received = bytearray()
@@ -63,6 +65,7 @@ async def read_whole(request: web.BaseRequest, limit: int, seconds: float) -> by
                 received += chunk
                 if len(received) > limit:
                     raise too_large(limit)
+                room.take(request, len(chunk))
     except TimeoutError:
         raise Refusal(Fault.TOO_SLOW, f"the body took longer than {seconds:g} seconds", close=True) from None
     except (web.RequestPayloadError, ConnectionError) as fault:

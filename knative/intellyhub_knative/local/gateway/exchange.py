@@ -6,12 +6,11 @@ import asyncio
 import logging
 from typing import TypeVar
 
-import orjson
-
 from intellyhub_engine.events import Event
 from intellyhub_engine.serving.cloudevents import encode_data, make_headers
-from intellyhub_knative.local.deployments import Deployment, Version
-from intellyhub_knative.local.gateway.flow_socket import Answer, NoAnswer, ask, make_request
+from intellyhub_knative.local.deployments import Deployment
+from intellyhub_knative.local.flow_answer import Answer, is_passing, other_version
+from intellyhub_knative.local.flow_socket import NoAnswer, ask, make_request, open_flow_socket
 from intellyhub_knative.local.keys import Keys, Purpose
 from intellyhub_knative.local.layout import Layout
 
@@ -20,10 +19,6 @@ __all__ = ["Exchange"]
 LOG = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.5
-PASSING = frozenset(
-    ("urn:intellyhub:problem:" + code) for code in ("stopping", "not-ready", "busy", "in-flight", "journal-unavailable")
-)
-"""Problems of a worker that another worker, or the same one a moment later, will not have."""
 MAX_REMEMBERED = 10_000
 
 Key = TypeVar("Key")
@@ -55,30 +50,14 @@ class Exchange:
             except NoAnswer as fault:
                 LOG.info("the event %s goes to the flow %s again: %s", event.id, deployment.flow_id, fault)
             else:
-                other = self.find_other(answer, deployment, version)
-                if other is not None:
+                other = deployment.version_of(other_version(answer) or "")
+                if other is not None and other is not version:
                     version = other
-                    await self.open_socket(deployment, other)
-                    continue
-                if not is_passing(answer):
+                    await open_flow_socket(self._layout, deployment.flow_id, other.number)
+                elif not is_passing(answer):
                     return answer
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-    def find_other(self, answer: Answer, deployment: Deployment, asked: Version) -> Version | None:
-        """The version that the event belongs to, where the asked one says that it is another."""
-        digest = answer.headers.get("x-intellyhub-version") if answer.status == 409 else None
-        found = (version for version in deployment.versions if digest and version.digest == digest)
-        other = next(found, None)
-        return None if other is asked else other
-
-    async def open_socket(self, deployment: Deployment, version: Version) -> None:
-        """Have the activator open the socket of an older version, if it is not open."""
-        target = f"/sockets/{deployment.flow_id}/{version.number}"
-        try:
-            await ask(self._layout.socket("activator"), make_request("PUT", target, [], b""))
-        except NoAnswer as fault:
-            LOG.warning("the activator did not open the socket of an older version: %s", fault)
 
     def token(self, journal_name: str) -> str:
         """What the flow's workers accept."""
@@ -102,14 +81,3 @@ def remember(known: dict[Key, str], key: Key, value: str) -> None:
     if len(known) >= MAX_REMEMBERED:
         known.clear()
     known[key] = value
-
-
-def is_passing(answer: Answer) -> bool:
-    """Whether asking again will help."""
-    if answer.status != 503:
-        return False
-    try:
-        document = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(document, dict) and document.get("type") in PASSING

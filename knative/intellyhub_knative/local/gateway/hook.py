@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from intellyhub_engine.catalogue.manifest import Catalogue
@@ -18,6 +17,7 @@ from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.gateway.settings import Settings
 from intellyhub_knative.local.keys import Keys
 from intellyhub_knative.local.listener import resolve_listener
+from intellyhub_knative.local.moments import moment_or_none
 from intellyhub_knative.local.seal import unseal
 from intellyhub_knative.local.tenants import Tenant
 
@@ -34,9 +34,9 @@ class Heard:
     __slots__ = ("contact_ns", "event_ns", "events")
 
     def __init__(self) -> None:
-        self.contact_ns = 0
-        """When it was last called, in Unix nanoseconds; 0: never."""
-        self.event_ns = 0
+        self.contact_ns: int | None = None
+        """When it was last called, in Unix nanoseconds."""
+        self.event_ns: int | None = None
         """When a request was last let in."""
         self.events = 0
 
@@ -107,15 +107,8 @@ def show_hook(hook: Hook) -> Mapping[str, Any]:
         "type": LISTENER,
         "connected": hook.rules is not None,
         "message": hook.fault or OPEN,
-        "last_contact_at": moment(hook.heard.contact_ns),
-        "last_event_at": moment(hook.heard.event_ns),
+        "last_contact_at": moment_or_none(hook.heard.contact_ns),
+        "last_event_at": moment_or_none(hook.heard.event_ns),
         "next_attempt_at": None,
         "events": hook.heard.events,
     }
-
-
-def moment(at_ns: int) -> str | None:
-    """RFC 3339; None for never."""
-    if not at_ns:
-        return None
-    return datetime.fromtimestamp(at_ns / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

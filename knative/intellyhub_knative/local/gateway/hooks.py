@@ -13,16 +13,19 @@ from aiohttp import web
 
 from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.events import Event
+from intellyhub_engine.serving.answers import TRACE
 from intellyhub_functions.sources.webhook.requests import Received
 from intellyhub_functions.sources.webhook.rules import Challenge, Refused, Rules
+from intellyhub_knative.local.attributes import ADDRESS
 from intellyhub_knative.local.deployments import Deployment
+from intellyhub_knative.local.flow_answer import Answer
 from intellyhub_knative.local.gateway.arrivals import find_client, read_headers, read_whole
 from intellyhub_knative.local.gateway.exchange import Exchange
-from intellyhub_knative.local.gateway.flow_socket import Answer
 from intellyhub_knative.local.gateway.freshness import Present
 from intellyhub_knative.local.gateway.hook import Heard, Hook, is_open, make_hook, show_hook
 from intellyhub_knative.local.gateway.ingress import Store, store
 from intellyhub_knative.local.gateway.problems import Fault, Refusal
+from intellyhub_knative.local.gateway.room import Room
 from intellyhub_knative.local.gateway.settings import Settings
 from intellyhub_knative.local.keys import Keys
 from intellyhub_knative.local.tenants import Tenant
@@ -34,7 +37,6 @@ SHOW_SECONDS = 0.5
 RELAYED = ("retry-after", "intellyhub-run")
 SHOWN = ("application/json", "application/problem+json")
 """What a worker's answers are made of."""
-TRACE = ("traceparent", "tracestate")
 FAULTS = {
     400: Fault.BAD_BODY,
     401: Fault.UNAUTHENTICATED,
@@ -67,6 +69,7 @@ class Hooks:
         journal: Store,
         exchange: Exchange,
         settings: Settings,
+        room: Room,
     ) -> None:
         self._present = present
         self._keys = keys
@@ -74,6 +77,7 @@ class Hooks:
         self._journal = journal
         self._exchange = exchange
         self._settings = settings
+        self._room = room
         self._hooks: dict[str, Hook] = {}
         self._waiting: set[asyncio.Timeout] = set()
 
@@ -94,7 +98,7 @@ class Hooks:
             if accepted is None:
                 if headers.get("content-encoding", "identity").lower() != "identity":
                     raise Refusal(Fault.UNSUPPORTED_TYPE, "send the body as it is, without a Content-Encoding")
-                body = await read_whole(request, hook.rules.max_body_bytes, self._settings.body_seconds)
+                body = await read_whole(request, hook.rules.max_body_bytes, self._settings.body_seconds, self._room)
                 received = Received(request.method, place.path, place.query, headers, body, client)
                 accepted = hook.rules.accept(received, source=hook.deployment.address, now_ns=time.time_ns())
         except Refused as refused:
@@ -187,7 +191,7 @@ def refuse(refused: Refused, rules: Rules) -> Refusal:
 def address(event: Event, deployment: Deployment, headers: dict[str, str]) -> Event:
     """The event, addressed to its flow, in the trace of its request."""
     trace = {name: headers[name] for name in TRACE if name in headers and "traceparent" in headers}
-    return replace(event, extensions={"flow": deployment.flow_id, **trace})
+    return replace(event, extensions={ADDRESS: deployment.flow_id, **trace})
 
 
 def relay(answer: Answer) -> web.Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import orjson
@@ -13,14 +12,17 @@ from aiohttp import web
 
 from intellyhub_engine.errors import JournalError, JournalFull, ValueRefused
 from intellyhub_engine.events import Event
+from intellyhub_engine.serving.access import SIGNATURE
 from intellyhub_engine.serving.cloudevents import read_event
 from intellyhub_engine.serving.message import Request, media_type
 from intellyhub_engine.serving.problems import Fault as WorkerFault
 from intellyhub_engine.serving.problems import RequestRefused
+from intellyhub_knative.local.attributes import HOPS, without_extensions
 from intellyhub_knative.local.gateway.arrivals import read_headers, read_whole
 from intellyhub_knative.local.gateway.freshness import Present
 from intellyhub_knative.local.gateway.pace import Pace
 from intellyhub_knative.local.gateway.problems import Fault, Refusal
+from intellyhub_knative.local.gateway.room import Room
 from intellyhub_knative.local.gateway.senders import check_sender
 from intellyhub_knative.local.gateway.settings import Settings
 from intellyhub_knative.local.outbox import Accepted
@@ -29,7 +31,7 @@ __all__ = ["Ingress", "Store", "read_events", "store"]
 
 BATCH = "application/cloudevents-batch+json"
 STRUCTURED = "application/cloudevents+json"
-OURS = ("intellyhubsig", "intellyhubhops")
+OURS = (SIGNATURE, HOPS)
 """Extension attributes that the platform alone gives."""
 BURST_SECONDS = 5
 RETRY_AFTER_SECONDS = 5
@@ -44,10 +46,11 @@ class Store(Protocol):
 class Ingress:
     """Takes events of all tenants."""
 
-    def __init__(self, *, present: Present, journal: Store, settings: Settings, session_key: bytes) -> None:
+    def __init__(self, *, present: Present, journal: Store, settings: Settings, session_key: bytes, room: Room) -> None:
         self._present = present
         self._journal = journal
         self._settings = settings
+        self._room = room
         self._session_key = session_key
         self._pace = Pace(settings.events_per_second, settings.events_per_second * BURST_SECONDS)
 
@@ -62,7 +65,7 @@ class Ingress:
         tenant = check_sender(headers, self._present.tenant(slug), self._session_key)
         is_batch = headers.get("content-type", "").lower().startswith(BATCH)
         limit = self._settings.max_batch_bytes if is_batch else self._settings.max_event_bytes
-        body = await read_whole(request, limit, self._settings.body_seconds)
+        body = await read_whole(request, limit, self._settings.body_seconds, self._room)
         events = read_events(headers, body, self._settings.max_event_bytes)
         wait_seconds = self._pace.take(tenant.tenant_id, len(events), time.monotonic())
         if wait_seconds:
@@ -134,7 +137,4 @@ def read_batch(body: bytes, max_event_bytes: int) -> list[Event]:
 
 def read_one(headers: Mapping[str, str], body: bytes) -> Event:
     """One event, without what only the platform may say of it."""
-    event = read_event(Request("POST", "/", headers, body))
-    if not any(name in event.extensions for name in OURS):
-        return event
-    return replace(event, extensions={name: value for name, value in event.extensions.items() if name not in OURS})
+    return without_extensions(read_event(Request("POST", "/", headers, body)), *OURS)

@@ -4,38 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from aiohttp import web
 
+from intellyhub_engine.serving.problems import CONTENT_TYPE, PREFIX, Kind, retry_header
+from intellyhub_engine.serving.problems import Fault as WorkerFault
+
 __all__ = ["Fault", "Refusal"]
-
-PREFIX = "urn:intellyhub:problem:"
-CONTENT_TYPE = "application/problem+json"
-
-
-class Kind(NamedTuple):
-    """What every problem of one type has in common."""
-
-    code: str
-    status: int
-    title: str
 
 
 class Fault(Enum):
     """Every type of problem of the gateway. Codes that workers use too mean the same there."""
 
-    BAD_REQUEST = Kind("bad-request", 400, "The request cannot be understood")
-    BAD_EVENT = Kind("bad-event", 400, "The request is not a valid CloudEvent")
-    BAD_BODY = Kind("bad-body", 400, "The body cannot be read")
-    UNAUTHENTICATED = Kind("unauthenticated", 401, "The request does not show who sends it")
+    BAD_REQUEST = WorkerFault.BAD_REQUEST.value
+    BAD_EVENT = WorkerFault.BAD_EVENT.value
+    BAD_BODY = WorkerFault.BAD_BODY.value
+    UNAUTHENTICATED = WorkerFault.UNAUTHENTICATED.value
     FORBIDDEN = Kind("forbidden", 403, "The sender may not do this")
-    NOT_FOUND = Kind("not-found", 404, "There is nothing here")
-    METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This method is not offered here")
-    TOO_SLOW = Kind("too-slow", 408, "The request did not arrive in time")
-    TOO_LARGE = Kind("too-large", 413, "The body is too large")
-    UNSUPPORTED_TYPE = Kind("unsupported-type", 415, "The body's type is not supported")
+    NOT_FOUND = WorkerFault.NOT_FOUND.value
+    METHOD_NOT_ALLOWED = WorkerFault.METHOD_NOT_ALLOWED.value
+    TOO_SLOW = WorkerFault.TOO_SLOW.value
+    TOO_LARGE = WorkerFault.TOO_LARGE.value
+    UNSUPPORTED_TYPE = WorkerFault.UNSUPPORTED_TYPE.value
     TOO_MANY = Kind("too-many", 429, "Too many events at once")
     LISTENER_FAULTY = Kind("listener-faulty", 503, "The flow's listener cannot be used now")
     JOURNAL_UNAVAILABLE = Kind("journal-unavailable", 503, "The event cannot be stored now")
@@ -64,7 +56,7 @@ class Refusal(Exception):
         self.close = close
         """The connection ends with the answer: something of the request was left unread."""
         if retry_after_seconds is not None:
-            self.headers["Retry-After"] = str(max(1, -int(-retry_after_seconds // 1)))
+            self.headers |= (retry_header(retry_after_seconds),)
         super().__init__(detail)
 
     def make_response(self) -> web.Response:

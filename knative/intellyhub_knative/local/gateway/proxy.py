@@ -14,6 +14,7 @@ from yarl import URL
 
 from intellyhub_knative.local.gateway.arrivals import forward_headers, go_on, pass_on
 from intellyhub_knative.local.gateway.problems import Fault, Refusal
+from intellyhub_knative.local.gateway.room import Room
 from intellyhub_knative.local.gateway.settings import Settings
 from intellyhub_knative.local.gateway.streams import STREAM, Streams
 
@@ -40,9 +41,10 @@ OWN = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 class Proxy:
     """The way to the control plane."""
 
-    def __init__(self, *, control: Path, streams: Streams, settings: Settings) -> None:
+    def __init__(self, *, control: Path, streams: Streams, settings: Settings, room: Room) -> None:
         self._streams = streams
         self._settings = settings
+        self._room = room
         # An idle connection may be closed by the other side just when it is used: only what can be sent again uses one.
         self._kept = open_session(aiohttp.UnixConnector(str(control), keepalive_timeout=IDLE_SECONDS, limit=0))
         self._single = open_session(aiohttp.UnixConnector(str(control), force_close=True, limit=0))
@@ -56,7 +58,7 @@ class Proxy:
         """The control plane's answer, or the stream that it asks for. Raises `Refusal`."""
         if not request.raw_path.startswith("/"):
             raise Refusal(Fault.BAD_REQUEST, "the request names no path")
-        held, rest = await read_ahead(request, self._settings.body_seconds)
+        held, rest = await read_ahead(request, self._settings.body_seconds, self._room)
         response = await self.send(request, held, rest)
         try:
             topic = response.headers.get(STREAM)
@@ -124,7 +126,7 @@ def open_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     )
 
 
-async def read_ahead(request: web.BaseRequest, seconds: float) -> tuple[bytes, AsyncIterator[bytes] | None]:
+async def read_ahead(request: web.BaseRequest, seconds: float, room: Room) -> tuple[bytes, AsyncIterator[bytes] | None]:
     """A small body, whole; of a large one its beginning, and what brings the rest."""
     if not request.can_read_body:
         return b"", None
@@ -135,6 +137,7 @@ async def read_ahead(request: web.BaseRequest, seconds: float) -> tuple[bytes, A
     try:
         async with asyncio.timeout(seconds):
             async for chunk in chunks:
+                room.take(request, len(chunk))
                 held += chunk
                 if len(held) > HELD_BYTES:
                     return bytes(held), chunks

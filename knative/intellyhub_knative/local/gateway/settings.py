@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
-from dataclasses import field, fields
+from collections.abc import Mapping
+from dataclasses import field
 from typing import Any
 
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
-from intellyhub_engine.serving.readers import seconds, text, whole
+from intellyhub_engine.serving.readers import Read, read_fields, seconds, text, whole
 
 __all__ = ["Network", "Settings", "read_settings"]
 
@@ -24,7 +24,7 @@ def networks(value: str) -> tuple[Network, ...]:
         raise ValueError(f"holds what is no network: {fault}") from None
 
 
-def variable(name: str, default: Any, read: Callable[[str], Any]) -> Any:
+def variable(name: str, default: Any, read: Read) -> Any:
     """A setting that the variable `name` changes."""
     return field(default=default, metadata={"variable": name, "read": read})
 
@@ -55,6 +55,8 @@ class Settings:
     """How long a hook's sender waits for the run, whatever its listener says."""
     max_batch_bytes: int = variable("INTELLYHUB_MAX_BATCH_BYTES", 8 << 20, whole(1, 256 << 20))
     """A batch of events."""
+    max_held_bytes: int = variable("INTELLYHUB_GATEWAY_BODY_BYTES", 256 << 20, whole(1 << 20, 1 << 40))
+    """Of bodies in memory, over all requests under way; who finds no room is told 503."""
     events_per_second: int = variable("INTELLYHUB_EVENTS_PER_SECOND", 2000, whole(1, 1_000_000))
     """What one tenant may post to `/events`, on average; five seconds of it may come at once."""
     journal_seconds: float = variable("INTELLYHUB_GATEWAY_JOURNAL_SECONDS", 5.0, seconds(0.1, 60))
@@ -65,14 +67,7 @@ class Settings:
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings; raises `InputInvalid` with every variable that cannot be used."""
-    values, faults = {}, []
-    for setting in fields(Settings):
-        name, written = setting.metadata["variable"], environment.get(setting.metadata["variable"], "")
-        try:
-            if written:
-                values[setting.name] = setting.metadata["read"](written)
-        except ValueError as fault:
-            faults.append(f"{name} {fault}")
+    values, faults = read_fields(Settings, environment)
     if faults:
         raise InputInvalid("; ".join(faults))
     return Settings(**values)

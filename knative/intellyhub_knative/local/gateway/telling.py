@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from intellyhub_engine.journal.records import (
@@ -20,10 +19,10 @@ from intellyhub_engine.journal.records import (
 from intellyhub_engine.machine.masking import mask_entry
 from intellyhub_engine.serving.plain_json import to_json
 from intellyhub_knative.local.journal.frames import Frame
+from intellyhub_knative.local.moments import moment, moment_or_none
 
 __all__ = ["is_last", "tell"]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NS_PER_MS = 1_000_000
 Message = tuple[str, dict[str, Any]]
 
@@ -108,8 +107,7 @@ def make_suspended(entry: RunSuspended) -> dict[str, Any]:
         kind = "time" if entry.until_ns is not None else "children"
     event = None if entry.event_filter is None else dict(entry.event_filter)
     waiting = {"kind": kind, "state": entry.state, "event": event, "question": entry.approval}
-    wake_at = None if entry.until_ns is None else moment(entry.until_ns)
-    return {"status": RunStatus.WAITING, "waiting_for": waiting, "wake_at": wake_at}
+    return {"status": RunStatus.WAITING, "waiting_for": waiting, "wake_at": moment_or_none(entry.until_ns)}
 
 
 def make_end(entry: RunFinished) -> dict[str, Any]:
@@ -120,9 +118,3 @@ def make_end(entry: RunFinished) -> dict[str, Any]:
         "output": entry.output,
         "finished_at": moment(entry.finished_ns),
     }
-
-
-def moment(time_ns: int) -> str:
-    """Unix nanoseconds as the API writes times."""
-    instant = EPOCH + timedelta(microseconds=time_ns // 1000)
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -132,7 +132,8 @@ class Link:
     def _send(self, frame: bytes) -> None:
         """Send now, or leave it to the one who connects."""
         if self._writer is not None:
-            self._writer.write(frame)
+            if not self._writer.transport.is_closing():  # else the keeper is about to hear of it, and sends it again
+                self._writer.write(frame)
         elif self._keeper is None or self._keeper.done():
             self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
@@ -202,7 +203,9 @@ class Link:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _resend(self, writer: asyncio.StreamWriter) -> None:
-        """Send what has no answer."""
+        """Send what has no answer. Raises OSError where the connection is gone already."""
+        if writer.transport.is_closing():
+            raise ConnectionResetError("the connection ended after the greeting")
         for frame_id, pending in self._pending.items():
             call = pending.call
             writer.write(make_frame([frame_id, call.operation, call.arguments, True], call.payload))

@@ -16,11 +16,13 @@ from intellyhub_engine.events import Event
 from intellyhub_engine.journal.cursors import FileCursors
 from intellyhub_engine.machine.masking import mask
 from intellyhub_engine.machine.source import Health, SourceContext
+from intellyhub_knative.local.attributes import ADDRESS
 from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.keys import Keys
 from intellyhub_knative.local.layout import Layout
 from intellyhub_knative.local.listener import resolve_listener
 from intellyhub_knative.local.seal import unseal
+from intellyhub_knative.local.service import LEVELS
 from intellyhub_knative.local.sources.pace import Pace
 from intellyhub_knative.local.sources.standing import Standing
 from intellyhub_knative.local.tenants import Tenant
@@ -28,8 +30,6 @@ from intellyhub_knative.local.tenants import Tenant
 __all__ = ["Accept", "Source"]
 
 LOG = logging.getLogger(__name__)
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-ADDRESS = "flow"
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 300.0
 

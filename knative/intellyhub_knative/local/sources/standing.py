@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from intellyhub_engine.machine.source import Health
+from intellyhub_knative.local.moments import moment_or_none
 
 __all__ = ["Standing"]
 
@@ -52,15 +52,10 @@ class Standing:
         return {
             "connected": self.connected,
             "message": self.message,
-            "last_contact_at": moment(self.last_contact_ns),
-            "last_event_at": moment(self.last_event_ns),
-            "next_attempt_at": moment(self.next_attempt_ns),
+            "last_contact_at": moment_or_none(self.last_contact_ns),
+            "last_event_at": moment_or_none(self.last_event_ns),
+            "next_attempt_at": moment_or_none(self.next_attempt_ns),
             "lag_seconds": round(max(late_ns, 0) / 1e9, 3),
             "events": self.events,
             "restarts": self.restarts,
         }
-
-
-def moment(at_ns: int | None) -> str | None:
-    """RFC 3339."""
-    return None if at_ns is None else datetime.fromtimestamp(at_ns / 1e9, UTC).isoformat().replace("+00:00", "Z")

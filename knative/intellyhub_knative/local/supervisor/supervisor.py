@@ -9,8 +9,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from intellyhub_engine.errors import EngineError
 from intellyhub_engine.frozen import dataclass
 from intellyhub_knative.local.layout import Layout
@@ -198,7 +196,7 @@ class Supervisor:
 
     def _write_processes(self) -> None:
         try:
-            write_record(self.layout.data / "run", PROCESSES, orjson.dumps(self._pids) + b"\n")
+            write_record(self.layout.data / "run", PROCESSES, self._pids)
         except OSError as fault:
             self._logbook.note(f"the list of processes cannot be written: {fault.strerror}", Level.WARNING)
 

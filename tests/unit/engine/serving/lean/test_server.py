@@ -353,6 +353,19 @@ def test_a_fault_of_ours_ends_one_connection_and_is_logged(serve, caplog):
     assert serving.say(HEALTH).startswith(b"HTTP/1.1 200 ")
 
 
+def test_a_connection_for_which_there_is_no_thread_keeps_no_place(serve, monkeypatch):
+    serving = serve(max_connections=1)
+
+    def take(work):
+        monkeypatch.undo()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(serving.server._crew, "take", take)
+    with serving.connect() as refused:
+        assert take_all(refused) == b""
+    assert serving.say(HEALTH).startswith(b"HTTP/1.1 200 ")
+
+
 def test_threads_are_used_again(serve):
     serving = serve(make_exchange(access=Access()))
     for _ in range(20):

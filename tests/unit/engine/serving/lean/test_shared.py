@@ -9,6 +9,7 @@ from intellyhub_engine.serving.lean.server import Ended
 from intellyhub_engine.serving.lean.shared import SharedServer
 from intellyhub_engine.serving.message import Response
 from intellyhub_engine.serving.settings import Settings
+from tests.unit.engine.serving.fakes import take_all
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
 SECONDS = 10
@@ -17,13 +18,14 @@ SECONDS = 10
 class Shared:
     """A server in a thread, on a socket that stays open without it."""
 
-    def __init__(self, *, places=1, answer=None, **limits):
+    def __init__(self, *, places=1, answer=None, taken=None, **limits):
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind("")
         self.listener.listen(64)
         self.leash, end = socket.socketpair()
         self.detached = 0
         self.taken: list[int] = []
+        self.tell = taken or self.taken.append
         self.ended: list[Ended] = []
         self.ready = threading.Event()
         self.thread = threading.Thread(target=self.serve, args=(places, answer or echo, end, Settings(**limits)))
@@ -39,7 +41,7 @@ class Shared:
             places=places,
             leash=end,
             running=lambda: self.detached,
-            taken=self.taken.append,
+            taken=self.tell,
         )
         self.ready.set()
         self.ended.append(self.server.serve())
@@ -91,18 +93,11 @@ class Held:
         return echo(request)
 
 
-def read_all(client) -> bytes:
-    answer = b""
-    while received := client.recv(65_536):
-        answer += received
-    return answer
-
-
 @pytest.mark.parametrize("places", [1, 3])
 def test_a_connection_carries_one_request(serve, places):
     shared = serve(places=places)
     with shared.connect(REQUEST + REQUEST) as client:
-        answer = read_all(client)
+        answer = take_all(client)
     assert answer.count(b"HTTP/1.1 200 OK") == 1
     assert b"Connection: close" in answer
 
@@ -116,7 +111,7 @@ def test_who_finds_no_place_waits_in_the_socket(serve):
     third, _ = shared.listener.accept()  # nobody has taken it, so that another worker can
     third.close()
     held.go_on.set()
-    assert [b"200 OK" in read_all(client) for client in clients[:2]] == [True, True]
+    assert [b"200 OK" in take_all(client) for client in clients[:2]] == [True, True]
     for client in clients:
         client.close()
 
@@ -131,17 +126,54 @@ def test_runs_that_nobody_waits_for_take_places(serve):
     shared.detached = 0
     shared.server.refresh()
     with shared.connect(REQUEST) as client:
-        assert b"200 OK" in read_all(client)
+        assert b"200 OK" in take_all(client)
 
 
 def test_it_tells_how_many_places_are_taken(serve):
     shared = serve(places=1)
     with shared.connect(REQUEST) as client:
-        read_all(client)
+        take_all(client)
     shared.server.stop()
     shared.wait()
     assert max(shared.taken) == 1
     assert shared.taken[-1] == 0
+
+
+def test_what_was_counted_last_is_told_last(serve):
+    told, telling = [], threading.Semaphore(0)
+    overtaken = threading.Event()
+
+    def tell(taken):
+        if threading.current_thread().name == "connection" and taken == 1:
+            overtaken.wait(0.2)  # the other one ends meanwhile
+        told.append(taken)
+        telling.release()
+        if taken == 0:
+            overtaken.set()
+
+    held = Held()
+    shared = serve(places=2, answer=held, taken=tell)
+    with shared.connect(REQUEST), shared.connect(REQUEST):
+        assert [held.begun.acquire(timeout=SECONDS) for _ in range(2)] == [True, True]
+        held.go_on.set()
+        assert [telling.acquire(timeout=SECONDS) for _ in range(4)] == [True] * 4  # both begin, both end
+    assert told[-1] == 0
+
+
+def test_a_connection_for_which_there_is_no_thread_gives_its_place_back(serve, monkeypatch):
+    shared = serve(places=2)
+
+    def take(work):
+        monkeypatch.undo()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(shared.server._crew, "take", take)
+    with shared.connect() as refused, shared.connect(REQUEST) as client:
+        assert take_all(refused) == b""
+        assert b"200 OK" in take_all(client)
+    shared.server.stop()
+    shared.wait()
+    assert shared.taken[:2] == [1, 0]
 
 
 def test_it_ends_when_nobody_came_for_a_while(serve):
@@ -156,7 +188,7 @@ def test_told_to_stop_it_finishes_and_leaves_those_who_wait_to_others(serve):
         shared.server.stop()
         with shared.connect(REQUEST) as waiting:
             held.go_on.set()
-            assert b"200 OK" in read_all(client)
+            assert b"200 OK" in take_all(client)
             assert shared.wait() is Ended.DRAINED
             taken, _ = shared.listener.accept()
             taken.close()
@@ -179,5 +211,5 @@ def test_a_run_that_does_not_end_keeps_it_no_longer_than_allowed(serve):
 def test_a_connection_that_says_nothing_gives_its_place_back(serve):
     shared = serve(keep_alive_seconds=0.05)
     with shared.connect() as silent, shared.connect(REQUEST) as client:
-        assert b"200 OK" in read_all(client)
-        assert read_all(silent) == b""
+        assert b"200 OK" in take_all(client)
+        assert take_all(silent) == b""

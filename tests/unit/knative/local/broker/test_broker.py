@@ -8,7 +8,7 @@ import pytest
 
 from intellyhub_engine.serving.access import Access
 from intellyhub_engine.serving.message import Request
-from intellyhub_knative.local.broker import dispatch
+from intellyhub_knative.local.broker import attempts, dispatch
 from intellyhub_knative.local.deployments import Delivery, remove_deployment, write_deployment
 from intellyhub_knative.local.keys import Purpose
 from tests.unit.knative.local.broker.scenes import door, make_event, make_run, running
@@ -333,3 +333,57 @@ def test_a_slow_flow_holds_up_neither_other_flows_nor_other_tenants(layout):
             return snail.most_at_once
 
     assert asyncio.run(scene()) == 2 + 2  # its workers, and a little that waits in the socket
+
+
+def test_a_page_of_the_journal_is_not_read_again_for_each_delivery(layout):
+    flow = make_flow(layout, max_scale=2)
+    read = []
+
+    class Counting(MemoryJournal):
+        async def due(self, *given, **named):
+            found = await super().due(*given, **named)
+            read.append(len(found))
+            return found
+
+    async def scene():
+        journal = Counting()
+        async with door(layout, flow), running(layout, journal):
+            await journal.accept(flow.tenant_id, [make_event(n, extensions={"flow": "orders"}) for n in range(300)])
+            await until(lambda: len(journal.delivered) == 300)
+
+    asyncio.run(scene())
+    assert sum(read) < 2 * 300
+
+
+def test_an_event_that_the_broker_fails_at_is_not_tried_for_ever(layout, monkeypatch, caplog):
+    flow = make_flow(layout, delivery=Delivery(retry=1, backoff_delay_seconds=0.01))
+
+    def fail(*given):
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr(attempts, "make_letter", fail)
+
+    async def scene():
+        journal = MemoryJournal()
+        async with running(layout, journal):
+            await journal.accept(flow.tenant_id, [make_event(extensions={"flow": "orders"})])
+            await until(lambda: journal.dead)
+            return journal.dead[0].error
+
+    assert asyncio.run(scene()) == "the broker failed; its log says how"
+    assert "a fault of ours" in caplog.text
+
+
+def test_what_no_header_can_carry_makes_a_dead_letter(layout):
+    flow = make_flow(layout, delivery=Delivery(retry=0))
+    event = make_event(data="x", datacontenttype="text/plain\r\nX-Other: 1", extensions={"flow": "orders"})
+
+    async def scene():
+        journal = MemoryJournal()
+        async with door(layout, flow) as worker, running(layout, journal):
+            await journal.accept(flow.tenant_id, [event])
+            await until(lambda: journal.dead)
+            return worker.got, journal.dead[0].error
+
+    got, error = asyncio.run(scene())
+    assert (got, error) == ([], "the header Content-Type holds a control character")

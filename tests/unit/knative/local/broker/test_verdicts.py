@@ -6,7 +6,6 @@ import pytest
 from intellyhub_engine.events import Event
 from intellyhub_knative.local.broker.verdicts import (
     MAX_HOPS,
-    Answer,
     Elsewhere,
     Failure,
     Later,
@@ -15,6 +14,7 @@ from intellyhub_knative.local.broker.verdicts import (
     retry_or_bury,
 )
 from intellyhub_knative.local.deployments import Delivery
+from intellyhub_knative.local.flow_answer import Answer
 from intellyhub_knative.local.outbox import Due, Outcome
 
 NOW_NS = 1_800_000_000_000_000_000

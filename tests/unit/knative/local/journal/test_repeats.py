@@ -4,6 +4,7 @@ import asyncio
 import os
 
 import pytest
+import uvloop
 
 from intellyhub_engine.errors import LeaseLost
 from intellyhub_engine.journal.records import RunStatus
@@ -188,3 +189,21 @@ def test_a_forked_child_has_a_connection_of_its_own(service):
     assert os.waitpid(child, 0)[1] == 0
     assert sorted(entry.seq for entry in journal.history("run-1").entries) == [1, 2]
     journal.close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_who_asks_while_the_connection_ends_is_answered_over_the_next_one(service, client, turns):
+    begin(client)
+
+    async def ask_on_an_ending_connection():
+        journal = AsyncJournalClient(service.address, KEYS.token(Purpose.JOURNAL))
+        try:
+            await journal.history("run-1")
+            journal._link._writer.transport.abort()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            return (await journal.history("run-1")).start.run_id
+        finally:
+            await journal.close()
+
+    assert uvloop.run(ask_on_an_ending_connection()) == "run-1"
