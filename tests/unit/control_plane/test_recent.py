@@ -6,7 +6,7 @@ from intellyhub_control_plane.recent import Recent
 
 def test_what_nobody_is_given_any_more_is_not_kept(monkeypatch):
     at = 100.0
-    monkeypatch.setattr(recent.time, "monotonic", lambda: at)
+    monkeypatch.setattr("intellyhub_control_plane.recent.time.monotonic", lambda: at)
     answers = Recent[int](1.0)
     assert [answers.get("a", lambda: 1), answers.get("a", lambda: 2)] == [1, 1]
     at = 103.0

@@ -14,10 +14,12 @@ REQUEST = make_request("POST", "/", [("A", "b")], b"x")
 @contextlib.asynccontextmanager
 async def worker(path, said):
     """Says this to whoever connects and hangs up; where there is nothing to say it does neither."""
-    serving = []
+    serving: list[asyncio.Task[None]] = []
 
     async def serve(reader, writer):
-        serving.append(asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None
+        serving.append(task)
         with contextlib.suppress(OSError, asyncio.CancelledError):
             await reader.readuntil(b"\r\n\r\n")
             for part in said:

@@ -3,7 +3,6 @@
 import orjson
 import pytest
 
-from intellyhub_knative.local import records
 from intellyhub_knative.local.deployments import Deployment, Version, read_deployments, write_deployment
 from intellyhub_knative.local.records import is_written, read_records, record_names, remove_record, write_record
 from intellyhub_knative.local.tenants import Tenant, read_tenants, write_tenant
@@ -58,7 +57,7 @@ def test_a_record_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     write_record(tmp_path, "a", {"old": True})
-    monkeypatch.setattr(records.os, "fsync", fail)
+    monkeypatch.setattr("intellyhub_knative.local.records.os.fsync", fail)
     with pytest.raises(OSError, match="No space"):
         write_record(tmp_path, "a", {"old": False})
     assert list(read_records(tmp_path)) == [{"old": True}]

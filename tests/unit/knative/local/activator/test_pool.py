@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,24 +12,21 @@ from intellyhub_knative.local.activator.pool import Pool, Readiness
 
 @pytest.fixture
 def make_child():
-    ends = []
+    with ExitStack() as ends:
 
-    def make(pid):
-        ours, theirs = socket.socketpair()
-        ends.extend((ours, theirs))
-        return Child(pid, ours, os.pidfd_open(os.getpid()))
+        def make(pid):
+            ours, theirs = socket.socketpair()
+            child = Child(pid, ours, os.pidfd_open(os.getpid()))
+            ends.callback(child.close)
+            ends.enter_context(theirs)
+            return child
 
-    children = []
+        yield make
 
-    def keep(pid):
-        children.append(make(pid))
-        return children[-1]
 
-    yield keep
-    for child in children:
-        child.close()
-    for end in ends:
-        end.close()
+def take_all(pool):
+    """The numbers of all children, in the order in which they are taken."""
+    return [child.pid for child in iter(pool.take, None)]
 
 
 def test_nobody_waits_at_first():
@@ -40,14 +38,14 @@ def test_a_spare_is_taken_before_a_bare_child_and_that_before_one_that_is_busy(m
     pool = Pool()
     for pid, readiness in ((1, Readiness.PREPARING), (2, Readiness.BARE), (3, Readiness.SPARE)):
         pool.add(make_child(pid), readiness)
-    assert [pool.take().pid for _ in range(3)] == [3, 2, 1]
+    assert take_all(pool) == [3, 2, 1]
 
 
 def test_the_oldest_of_equals_is_taken(make_child):
     pool = Pool()
     for pid in (7, 5, 6):
         pool.add(make_child(pid))
-    assert [pool.take().pid for _ in range(3)] == [7, 5, 6]
+    assert take_all(pool) == [7, 5, 6]
 
 
 def test_one_that_gets_further_is_counted_once(make_child):
@@ -61,6 +59,6 @@ def test_one_that_gets_further_is_counted_once(make_child):
 def test_one_that_ended_is_gone(make_child):
     pool = Pool()
     pool.add(make_child(4))
-    assert pool.remove(4).pid == 4
+    pool.remove(4)
     assert pool.remove(4) is None
     assert pool.find(Readiness.BARE) is None

@@ -199,7 +199,9 @@ def test_who_asks_while_the_connection_ends_is_answered_over_the_next_one(servic
         journal = AsyncJournalClient(service.address, KEYS.token(Purpose.JOURNAL))
         try:
             await journal.history("run-1")
-            journal._link._writer.transport.abort()
+            writer = journal._link._writer
+            assert writer is not None
+            writer.transport.abort()
             for _ in range(turns):
                 await asyncio.sleep(0)
             return (await journal.history("run-1")).start.run_id
