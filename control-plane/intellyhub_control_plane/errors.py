@@ -122,9 +122,9 @@ class FlowUnwilling(Refusal):
 
 
 class Unauthenticated(Refusal):
-    """It is not known who asks."""
+    """Nobody is signed in, or what was shown is not good."""
 
-    status, code, title = 401, "unauthenticated", "It is not known who asks"
+    status, code, title = 401, "unauthenticated", "Not signed in"
 
     @property
     def headers(self) -> dict[str, str]:

@@ -53,7 +53,7 @@ def show(terminal: Terminal, flow: dict[str, Any]) -> None:
 
     def tell(name: str, value: str, style: str = "") -> None:
         if value:
-            terminal.show((f"{name:<10}", "bold"), (value, style))
+            terminal.show((f"{name:<12}", "bold"), (value, style))
 
     tell("flow", f"{flow['name']} ({flow['slug']})")
     tell("id", flow["id"])

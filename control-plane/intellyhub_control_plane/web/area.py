@@ -20,7 +20,7 @@ __all__ = ["NEEDS", "Area", "Needs", "Reply"]
 SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
 FAULTS: Mapping[int, str] = {
     400: "The request cannot be understood",
-    401: "It is not known who asks",
+    401: "Not signed in",
     402: "The plan does not include it",
     403: "The role does not suffice",
     404: "There is nothing with that name",
