@@ -25,7 +25,7 @@ class Checked(NamedTuple):
 
 
 @click.command("check")
-@click.argument("flows", metavar="FLOW...", nargs=-1, required=True, type=click.Path())
+@click.argument("flows", metavar="FLOW...", nargs=-1, required=True, type=click.Path(readable=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: {ok, errors, warnings, problems[]}.")
 @click.option("--strict", is_flag=True, help="Count warnings as errors.")
 @debug_option

@@ -20,7 +20,7 @@ __all__ = ["command"]
     type=click.Choice(["mermaid", "svg"]),
     help="Default: svg for an --output that ends so, else mermaid.",
 )
-@click.option("--output", "-o", metavar="FILE", type=click.Path(), help="Write it to FILE.")
+@click.option("--output", "-o", metavar="FILE", type=click.Path(readable=False), help="Write it to FILE.")
 @debug_option
 @pass_session
 def command(session: Session, flow: str, kind: str | None, output: str | None) -> None:

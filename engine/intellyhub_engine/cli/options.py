@@ -22,14 +22,14 @@ Decorated = TypeVar("Decorated", bound=Callable[..., object])
 journal_option = click.option(
     "--journal",
     metavar="DB",
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="The SQLite file that keeps runs (default: INTELLYHUB_JOURNAL, else intellyhub/journal.db in ~/.local/state). "
     "`none` keeps nothing.",
 )
 env_file_option = click.option(
     "--env-file",
     metavar="FILE",
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="A file of NAME=VALUE lines: environment and secrets for the flow, over the process environment.",
 )
 var_option = click.option(
@@ -40,7 +40,10 @@ var_option = click.option(
     help="Set a variable (repeat it); wins over the flow's own. VALUE is JSON, a YAML scalar, or text.",
 )
 kept_flow_option = click.option(
-    "--flow", metavar="FILE", type=click.Path(), help="Use this text of the flow, not the one that was kept."
+    "--flow",
+    metavar="FILE",
+    type=click.Path(readable=False),
+    help="Use this text of the flow, not the one that was kept.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 verbose_option = click.option(
@@ -50,4 +53,4 @@ verbose_option = click.option(
 
 def flow_argument(command: Decorated) -> Decorated:
     """`FLOW`, a file or `-`."""
-    return click.argument("flow", metavar="FLOW", type=click.Path())(command)
+    return click.argument("flow", metavar="FLOW", type=click.Path(readable=False))(command)

@@ -23,7 +23,11 @@ __all__ = ["command"]
 @click.command("resume", epilog=EXIT_HELP)
 @click.argument("run", required=False)
 @click.option(
-    "--event", "event_file", metavar="FILE", type=click.Path(), help="The event it waits for: a CloudEvent in JSON."
+    "--event",
+    "event_file",
+    metavar="FILE",
+    type=click.Path(readable=False),
+    help="The event it waits for: a CloudEvent in JSON.",
 )
 @click.option("--approve/--reject", "approved", default=None, help="The decision it waits for.")
 @kept_flow_option

@@ -34,7 +34,7 @@ __all__ = ["command"]
     "--event",
     "event_file",
     metavar="FILE",
-    type=click.Path(),
+    type=click.Path(readable=False),
     help="Run on this event: a CloudEvent in JSON, or any JSON as its data; `-` is standard input. "
     "Without it, a flow with a listener runs on the listener's sample event.",
 )

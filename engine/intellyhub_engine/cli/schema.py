@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 
 @click.command("schema")
-@click.option("--output", "-o", metavar="FILE", type=click.Path(), help="Write it to FILE.")
+@click.option("--output", "-o", metavar="FILE", type=click.Path(readable=False), help="Write it to FILE.")
 @debug_option
 @pass_session
 def command(session: Session, output: str | None) -> None:

