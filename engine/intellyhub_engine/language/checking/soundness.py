@@ -25,15 +25,17 @@ _LONG_GROUP = re.compile(r"\{[^{}\n\r]{150}")
 _OPENING = re.compile(r"[\"`($]")
 
 _OPERATORS = ("AND", "OR", "NOT", "contains", "matches", "starts", "ends", "empty", "(?i:any|all|none)")
-_PATH = rf"(?<!\w)(?:(?!(?:{'|'.join((*keyword.kwlist, *_OPERATORS))})\b|__)[A-Za-z_]\w*+(?:\.(?=[A-Za-z_])|(?!\.)))++"
-_TEXT = rf"(['\"])(?:[^'\"\\{{}}$\n\r]|\{{{_PATH}\}})*+\1"
+# No group repeats possessively: before 3.11.5 Python gets those wrong (gh-106052).
+_NAME = rf"(?!(?:{'|'.join((*keyword.kwlist, *_OPERATORS))})\b|__)[A-Za-z_]\w*+"
+_PATH = rf"(?<!\w){_NAME}(?:\.{_NAME})*(?!\.)"
+_TEXT = rf"(['\"])(?:[^'\"\\{{}}$\n\r]|\{{{_PATH}\}})*\1"
 _NUMBER = r"(?<![\w.])-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?(?![\w.])"
 _OPERAND = re.compile(rf"\{{{_PATH}\}}|{_PATH}|{_TEXT}|{_NUMBER}|\b(?:True|False)\b", re.ASCII)
 _MARK = "\0"
 """Stands for an operand in the shape of a condition."""
 _SIGN = r"\s*+(?:[=!<>]=|[<>])\s*+(?:\0|None\b)"
-_WORD = r"\s++(?:contains(?:\s++(?:any|all|none))?+|not\s++contains|(?:starts|ends)\s++with|(?:not\s++)?+in)\s++\0"
-_TERM = rf"(?:(?:not|NOT)\s++)?+\0(?:{_SIGN}|{_WORD}|\s++is\s++(?:not\s++)?+empty\b)?+"
+_WORD = r"\s++(?:contains(?:\s++(?:any|all|none))?|not\s++contains|(?:starts|ends)\s++with|(?:not\s++)?in)\s++\0"
+_TERM = rf"(?:(?:not|NOT)\s++)?\0(?:{_SIGN}|{_WORD}|\s++is\s++(?:not\s++)?empty\b)?"
 _SHAPE = re.compile(rf"\s*{_TERM}(?:\s+(?:and|or|AND|OR|&&|\|\|)\s+{_TERM})*\s*", re.ASCII)
 
 
