@@ -17,6 +17,7 @@ ControlPlaneError
     ├── Stale                   412: it was changed meanwhile
     ├── QuotaExceeded           402: the plan does not include more
     ├── TooManyRequests         429: with the time to wait
+    ├── NotOffered              501: this installation does not do it
     ├── Unreachable             503: another part of the platform does not answer
     └── DiskFull                507: nothing can be kept
 """
@@ -38,6 +39,7 @@ __all__ = [
     "NoAddress",
     "NotFound",
     "NotNow",
+    "NotOffered",
     "QuotaExceeded",
     "Refusal",
     "RegistrationClosed",
@@ -220,6 +222,12 @@ class TooManyRequests(Refusal):
     def headers(self) -> dict[str, str]:
         """When to come again."""
         return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class NotOffered(Refusal):
+    """This installation does not do it."""
+
+    status, code, title = 501, "not-offered", "This installation does not do that"
 
 
 class Unreachable(Refusal):

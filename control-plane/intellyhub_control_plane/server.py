@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask
@@ -27,7 +27,9 @@ from intellyhub_control_plane.errors import SettingsInvalid
 from intellyhub_control_plane.first_start import make_first
 from intellyhub_control_plane.platform import Platform, make_platform
 from intellyhub_control_plane.scratch import MULTIPROCESS, empty_scratch, remove_scratch
+from intellyhub_control_plane.services.watching import look_at_due
 from intellyhub_control_plane.settings import read_settings
+from intellyhub_control_plane.target.sweeping import mend_layers, sweep_layers
 from intellyhub_engine.errors import EngineError
 from intellyhub_knative.local.layout import Layout
 from intellyhub_knative.local.service import Surroundings, enter
@@ -37,6 +39,7 @@ __all__ = ["main"]
 LOG = logging.getLogger(__name__)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 RECONCILE_SECONDS = 30.0
+LOOK_SECONDS = 20.0
 REQUEST_SECONDS = 120
 GRACE_SECONDS = 3
 LINGER_SECONDS = 0.3
@@ -141,21 +144,34 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.surroundings.announce_ready()
 
     def post_worker_init(self, _worker: object) -> None:
-        """In each worker: one of them keeps the target in agreement with the database."""
-        threading.Thread(target=reconcile_for_ever, args=(self.platform,), name="reconcile", daemon=True).start()
+        """In each worker: one of them keeps the target in agreement with the database, one looks at services."""
+        for name, work, seconds in (
+            ("reconcile", reconcile, RECONCILE_SECONDS),
+            ("services", look_at_due, LOOK_SECONDS),
+        ):
+            told = (self.platform, name, work, seconds)
+            threading.Thread(target=repeat_for_ever, args=told, name=name, daemon=True).start()
 
 
-def reconcile_for_ever(platform: Platform) -> None:
-    """Whoever gets the lock reconciles, now and every 30 seconds; when its process ends, another one gets it."""
-    with (platform.layout.data / "run" / "reconcile.lock").open("ab") as file:
+def reconcile(platform: Platform) -> None:
+    """Bring the target into agreement, take away what no plugin needs any more, and bring back what is missing."""
+    platform.publisher.reconcile()
+    sweep_layers(platform.layout, platform.publisher.target.deployments().values())
+    for fault in mend_layers(platform.layout):
+        LOG.warning("packages of plugins are missing, and will be tried again: %s", fault)
+
+
+def repeat_for_ever(platform: Platform, name: str, work: Callable[[Platform], object], seconds: float) -> None:
+    """Whoever gets the lock of that name works, now and every so often; when its process ends, another one gets it."""
+    with (platform.layout.data / "run" / f"{name}.lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         pause = threading.Event()
         while True:
             try:
-                platform.publisher.reconcile()
+                work(platform)
             except Exception:
-                LOG.exception("a pass of publishing failed, and will be made again")
-            pause.wait(RECONCILE_SECONDS)
+                LOG.exception("a pass of %s failed, and will be made again", name)
+            pause.wait(seconds)
 
 
 def leave_at_once(_server: object, _worker: object) -> None:

@@ -51,6 +51,8 @@ class Settings:
     """`INTELLYHUB_TIMEOUT_SECONDS`: how long a request to a flow may take before its worker counts as hung."""
     console: Path | None = None
     """`INTELLYHUB_CONSOLE_DIR`: the console's built files; unset: `frontend/dist` of the checkout."""
+    plugin_repository: str = ""
+    """`INTELLYHUB_PLUGIN_REPOSITORY`: a git repository of plugins that every tenant's search looks into."""
     processes: int = 2
     """`INTELLYHUB_CONTROL_PROCESSES`: processes that answer requests."""
     threads: int = 8
@@ -94,6 +96,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "INTELLYHUB_TIMEOUT_SECONDS", standard.timeout_seconds, seconds, "a number of seconds above 0"
         ),
         console=read("INTELLYHUB_CONSOLE_DIR", None, Path, "a folder"),
+        plugin_repository=read(
+            "INTELLYHUB_PLUGIN_REPOSITORY", "", repository, "a git repository such as git+https://host/plugins.git"
+        ),
         processes=read("INTELLYHUB_CONTROL_PROCESSES", standard.processes, count, "a whole number from 1 on"),
         threads=read("INTELLYHUB_CONTROL_THREADS", standard.threads, count, "a whole number from 1 on"),
     )
@@ -137,6 +142,12 @@ def web_address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError(text)
     return text.rstrip("/")
+
+
+def repository(text: str) -> str:
+    if not text.startswith("git+"):
+        raise ValueError(text)
+    return text
 
 
 def password(text: str) -> str:

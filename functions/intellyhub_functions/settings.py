@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +12,10 @@ from pathlib import Path
 
 from intellyhub_engine.errors import InputInvalid
 
-__all__ = ["Reach", "Settings", "read_settings", "settings"]
+__all__ = ["VARIABLES", "Reach", "Settings", "read_settings", "settings"]
+
+VARIABLES = ("INTELLYHUB_NETWORK", "INTELLYHUB_FILE_ROOTS", "INTELLYHUB_DIRECTORIES", "INTELLYHUB_MCP_COMMANDS")
+"""What is read here: whoever starts a process in which functions work has to hand it on."""
 
 
 class Reach(StrEnum):
@@ -34,6 +38,12 @@ class Settings:
     directories: tuple[Path, ...] = ()
     """INTELLYHUB_DIRECTORIES: folders, separated like PATH, that directory listeners may watch beside their workspace;
     flows are told what happens there, and cannot open the files. Default none."""
+    mcp_commands: tuple[tuple[str, ...], ...] = ()
+    """INTELLYHUB_MCP_COMMANDS: beginnings of command lines, separated by commas, that flows may start as MCP servers,
+    such as `npx -y @modelcontextprotocol/server-everything`. Who may start `npx` may start anything. Default none."""
+    layers: Path = Path("~/.cache/intellyhub/layers")
+    """INTELLYHUB_LAYERS: where the packages are installed that `python` states ask for in flows that run by themselves.
+    The platform has a place of its own for published ones. Default below XDG_CACHE_HOME, or ~/.cache."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -45,9 +55,29 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     roots, faulty = read_folders(environment, "INTELLYHUB_FILE_ROOTS")
     directories, missing = read_folders(environment, "INTELLYHUB_DIRECTORIES")
     faults += faulty + missing
+    commands, broken = read_commands(environment, "INTELLYHUB_MCP_COMMANDS")
+    faults += broken
+    cache = Path(environment.get("XDG_CACHE_HOME") or "~/.cache") / "intellyhub" / "layers"
+    layers, wrong = read_folders(environment, "INTELLYHUB_LAYERS")
+    faults += wrong
     if faults:
         raise InputInvalid("; ".join(faults))
-    return Settings(reach=Reach(reach), file_roots=roots, directories=directories)
+    return Settings(
+        reach=Reach(reach),
+        file_roots=roots,
+        directories=directories,
+        mcp_commands=commands,
+        layers=layers[0] if layers else cache,
+    )
+
+
+def read_commands(environment: Mapping[str, str], name: str) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
+    """The beginnings of command lines that a variable holds, and what is wrong with it."""
+    try:
+        commands = [tuple(shlex.split(part)) for part in environment.get(name, "").split(",")]
+    except ValueError as fault:
+        return (), [f"{name} holds what is no command line: {fault}"]
+    return tuple(filter(None, commands)), []
 
 
 def read_folders(environment: Mapping[str, str], name: str) -> tuple[tuple[Path, ...], list[str]]:

@@ -9,8 +9,10 @@ SUMMARIES = {
     "ps": "Show what listens, runs and sleeps.",
     "describe": "Tell everything about one flow.",
     "invoke": "Run a published flow.",
+    "mcp": "Serve flows as tools to a program that speaks MCP.",
     "logs": "Show what flows say, live with -f.",
     "rollback": "Go back to an earlier version.",
     "delete": "Delete a flow.",
+    "plugins": "Install, list and make plugins.",
 }
 """The lines of these commands in `intellyhub --help`, in this order."""

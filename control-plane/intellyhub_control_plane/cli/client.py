@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
 from intellyhub_engine.cli.exits import CommandFailed, Exit
@@ -17,6 +17,10 @@ __all__ = ["Client", "FlowFaults", "Frame", "part"]
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 90.0
 """Above the 60 s that the platform itself waits for a run."""
+PATIENT_SECONDS = 320.0
+"""While a plugin's packages are resolved and installed; the gateway itself waits a little longer."""
+CONVERSATION_SECONDS = 620.0
+"""Above the longest that a hook's caller waits for a run."""
 SILENCE_SECONDS = 60.0
 """A live stream says something every 15 s; one that does not is dead."""
 PAGE = 200
@@ -46,8 +50,6 @@ class Client:
 
     def __init__(self, url: str, token: str | None, *, shown_by: str | None = None) -> None:
         """`shown_by` names the flag or variable that a token came from; None: a login."""
-        import urllib3
-
         self.url = url
         self._remedy = (
             f"The token comes from {shown_by}: correct it, or leave it out and log in with: intellyhub login {url}"
@@ -57,8 +59,12 @@ class Client:
         self._headers = {"Accept": "application/json", "User-Agent": "intellyhub"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
-        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS)
-        self._pool = urllib3.PoolManager(timeout=timeout, retries=False)
+        self._pool = make_pool(ANSWER_SECONDS)
+
+    def patient(self) -> Self:
+        """The same, and from now on it waits minutes for an answer."""
+        self._pool = make_pool(PATIENT_SECONDS)
+        return self
 
     def get(self, path: str, **query: object) -> Any:
         """The document at a path."""
@@ -132,6 +138,36 @@ class Client:
         finally:
             response.close()
 
+    def converse(self, path: str, message: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
+        """Send a JSON-RPC message; the messages that answer it, as they come. Raises `ConnectionError` when the answer
+        breaks off."""
+        import urllib3
+
+        sent = {**self._headers, "Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=CONVERSATION_SECONDS)
+        response = self._request(
+            "POST",
+            self._address(path, None),
+            body=message,
+            headers={**sent, **headers},
+            preload_content=False,
+            timeout=timeout,
+        )
+        try:
+            if response.headers.get("content-type", "").startswith("text/event-stream"):
+                for frame in read_frames(response.stream(1024, decode_content=True)):
+                    yield json.dumps(frame.data).encode()
+                return
+            content = response.read()
+            if b'"jsonrpc"' in content:
+                yield content
+            elif response.status >= 300:
+                raise self._explain(response.status, content)
+        except urllib3.exceptions.HTTPError as fault:
+            raise ConnectionError("the platform's answer broke off") from fault
+        finally:
+            response.close()
+
     def _address(self, path: str, query: Mapping[str, object] | None) -> str:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         return f"{self.url}{path}{f'?{urlencode(given)}' if given else ''}"
@@ -178,6 +214,14 @@ class Client:
         for fault in problem.get("errors") or []:
             detail += f"\n{fault.get('location', '')}: {fault.get('message', '')}"
         return CommandFailed(detail, HTTP_PROBLEMS.get(status, Exit.INVALID if status in INVALID else Exit.FAILED))
+
+
+def make_pool(seconds: float) -> urllib3.PoolManager:
+    """Connections that wait so long for an answer."""
+    import urllib3
+
+    timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds)
+    return urllib3.PoolManager(timeout=timeout, retries=False)
 
 
 def read_frames(chunks: Iterator[bytes]) -> Iterator[Frame]:

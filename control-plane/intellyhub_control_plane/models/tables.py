@@ -7,11 +7,16 @@ from intellyhub_control_plane.models.audit import AuditEntry
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.idempotency import KeptAnswer
 from intellyhub_control_plane.models.people import Membership, Tenant, User
+from intellyhub_control_plane.models.plugins import PluginRepository
 from intellyhub_control_plane.models.record import Record
+from intellyhub_control_plane.models.services import Service, ServiceCheck
 from intellyhub_control_plane.models.settings import Secret, Variable
 from intellyhub_control_plane.models.tokens import ApiToken
 
 __all__ = ["METADATA", "TABLES"]
 
-TABLES = (User, Tenant, Membership, ApiToken, Flow, FlowVersion, Variable, Secret, AuditEntry, Attempt, KeptAnswer)
+TABLES = (
+    *(User, Tenant, Membership, ApiToken, Flow, FlowVersion, Variable, Secret, AuditEntry, Attempt, KeptAnswer),
+    *(PluginRepository, Service, ServiceCheck),
+)
 METADATA = Record.metadata

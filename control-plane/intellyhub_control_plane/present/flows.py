@@ -14,18 +14,17 @@ from intellyhub_control_plane.present.texts import show_listener
 from intellyhub_control_plane.shapes.flows import Flow as FlowShape
 from intellyhub_control_plane.shapes.flows import FlowState, LastRun, SourceHealth
 from intellyhub_control_plane.shapes.flows import FlowVersion as VersionShape
-from intellyhub_control_plane.target.deployment import EVENT_LISTENER
+from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.journal.records import RunStatus, RunSummary
 
 __all__ = ["last_run_of", "make_flow", "make_source_health", "make_version", "source_of", "state_of"]
 
 Shape = TypeVar("Shape", bound=FlowShape)
 Version = TypeVar("Version", bound=VersionShape)
-WEBHOOK = "webhook"
+WEBHOOK_MODE = "webhook"
+"""What the `mode` of a listener is called that asks by itself in any other."""
 STARTING = "starting"
 """What a source says before its first contact."""
-HELD_BY_US = frozenset((WEBHOOK, EVENT_LISTENER))
-"""Listeners without a source of their own: the gateway, which says how its hooks are, and the broker hear for them."""
 
 
 def make_flow(
@@ -53,11 +52,26 @@ def make_flow(
         last_run=last_run_of(known.last_runs.get(flow.id)),
         url=f"{public_url}/flows/{flow.slug}",
         failure=known.failing.get(flow.id),
-        hook_url=f"{public_url}/hooks/{tenant.slug}/{flow.slug}" if kind == WEBHOOK else None,
+        hook_url=f"{public_url}/hooks/{tenant.slug}/{flow.slug}" if is_called(kind, listener) else None,
         created_at=flow.created_at,
         updated_at=flow.updated_at,
         **more,
     )
+
+
+def is_brought(kind: str) -> bool:
+    """Whether a listener has no source of its own: the gateway, which says how its hooks are, and the broker hear for
+    it."""
+    known = installed().sources.get(kind)
+    return known is not None and known.brought
+
+
+def is_called(kind: str | None, listener: dict[str, Any] | None) -> bool:
+    """Whether the gateway takes requests for such a listener."""
+    known = installed().sources.get(kind) if kind is not None else None
+    if known is None or known.load_hook is None:
+        return False
+    return known.brought or (listener or {}).get("mode") == WEBHOOK_MODE
 
 
 def source_of(flow: Flow, kind: str | None, known: Known) -> SourceHealth | None:
@@ -65,7 +79,7 @@ def source_of(flow: Flow, kind: str | None, known: Known) -> SourceHealth | None
     silently."""
     if kind is None or not flow.active:
         return None
-    if kind in HELD_BY_US:
+    if is_brought(kind):
         return make_source_health(known.hooks[flow.id]) if flow.id in known.hooks else None
     if known.sources is not None and flow.id in known.sources:
         return make_source_health(known.sources[flow.id])

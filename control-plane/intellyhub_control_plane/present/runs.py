@@ -31,6 +31,8 @@ from intellyhub_engine.journal.records import (
     StepFinished,
     StepStarted,
     StepStatus,
+    Used,
+    total_of,
 )
 from intellyhub_engine.machine.masking import mask, mask_entry
 from intellyhub_engine.serving.plain_json import to_json
@@ -93,6 +95,7 @@ def make_run_detail(history: RunHistory, names: Names, secrets: Collection[str])
         event=mask(show_event(start.event), secrets) if start.event else None,
         variables=plain(mask(fold_variables(start.variables, entries), secrets)),
         output=plain(finished.output) if finished else None,
+        usage=total_of(entry.amounts for entry in entries if isinstance(entry, Used)),
     )
 
 
@@ -136,6 +139,7 @@ def make_steps(history: RunHistory, secrets: Collection[str]) -> list[Step]:
     begun: dict[tuple[int, int], StepStarted] = {}
     ended: dict[tuple[int, int], StepFinished] = {}
     logs: dict[int, list[Logged]] = {}
+    used: dict[tuple[int, int], list[Used]] = {}
     for entry in entries:
         if isinstance(entry, StepStarted):
             begun[entry.seq, entry.attempt] = entry
@@ -143,12 +147,17 @@ def make_steps(history: RunHistory, secrets: Collection[str]) -> list[Step]:
             ended[entry.seq, entry.attempt] = entry
         elif isinstance(entry, Logged) and entry.seq:
             logs.setdefault(entry.seq, []).append(entry)
+        elif isinstance(entry, Used):
+            used.setdefault((entry.seq, entry.attempt), []).append(entry)
     visits = sorted({**begun, **ended})
     last_attempts = dict(visits)
     return [
-        make_finished(ended[visit], logs_of(visit, last_attempts, logs, ended))
-        if visit in ended
-        else make_unfinished(begun[visit], history.status, logs_of(visit, last_attempts, logs, ended))
+        make_step(
+            ended[visit] if visit in ended else begun[visit],
+            history.status,
+            total_of(entry.amounts for entry in used.get(visit, ())),
+            logs_of(visit, last_attempts, logs, ended),
+        )
         for visit in visits
     ]
 
@@ -171,7 +180,16 @@ def logs_of(
     ]
 
 
-def make_finished(step: StepFinished, logs: list[StepLog]) -> Step:
+def make_step(
+    step: StepStarted | StepFinished, status: RunStatus, usage: dict[str, float], logs: list[StepLog]
+) -> Step:
+    """One attempt, of a run with this status."""
+    if isinstance(step, StepFinished):
+        return make_finished(step, usage, logs)
+    return make_unfinished(step, status, usage, logs)
+
+
+def make_finished(step: StepFinished, usage: dict[str, float], logs: list[StepLog]) -> Step:
     return Step(
         seq=step.seq,
         state=step.state,
@@ -186,11 +204,12 @@ def make_finished(step: StepFinished, logs: list[StepLog]) -> Step:
         removed=list(step.removed),
         error=step.error,
         emitted=[show_event(event) for event in step.emitted],
+        usage=usage,
         logs=logs,
     )
 
 
-def make_unfinished(step: StepStarted, status: RunStatus, logs: list[StepLog]) -> Step:
+def make_unfinished(step: StepStarted, status: RunStatus, usage: dict[str, float], logs: list[StepLog]) -> Step:
     """A step that runs, or waits, or was cut short."""
     statuses = {
         RunStatus.RUNNING: StepStatus.RUNNING,
@@ -211,6 +230,7 @@ def make_unfinished(step: StepStarted, status: RunStatus, logs: list[StepLog]) -
         removed=[],
         error=None,
         emitted=[],
+        usage=usage,
         logs=logs,
     )
 

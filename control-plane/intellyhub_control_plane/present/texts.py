@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from intellyhub_control_plane.shapes.flows import FlowProblem, Graph, GraphEdge, GraphNode, Listener
-from intellyhub_engine.catalogue.installed import installed
+from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.language.diagram import edges_of
 from intellyhub_engine.language.load import examine
 from intellyhub_engine.language.model import END, Flow
-from intellyhub_engine.language.problems import Position, Problem, Severity
+from intellyhub_engine.language.problems import Position, Problem, ProblemCode, Severity
 from intellyhub_engine.language.spelling import did_you_mean
+from intellyhub_functions.plugins.plugin import InstalledPlugin
+from intellyhub_functions.plugins.tables import make_catalogue, used_by
 
-__all__ = ["Examined", "examine_text", "make_graph"]
+__all__ = ["Examined", "Missing", "catalogue_of", "examine_text", "make_graph"]
 
 CALL = "call"
+PYTHON = "python"
 UNKNOWN_FLOW = "unknown-flow"
 NAME = re.compile(r"[\w.-]+")
 WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|[^\s:,\[\]{}#]+""")
 """What an editor underlines from a fault's place on: a quoted text or a word."""
+
+
+class Missing(NamedTuple):
+    """A type that a flow names and nobody brings."""
+
+    type: str
+    is_listener: bool
+    place: int
+    """Of the problem that says so, among all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +52,14 @@ class Examined:
     calls: tuple[FlowProblem, ...] = ()
     """A warning for each `call` of a flow by name, for whoever knows that there is no such flow; `message` is that
     flow's name."""
+    uses: tuple[InstalledPlugin, ...] = ()
+    """The plugins that bring its states or its listener."""
+    requirements: tuple[tuple[str, ...], ...] = ()
+    """What its `python` states require, each."""
+    dependencies: tuple[str, ...] = ()
+    """The plugins that it names itself, as `name>=version`."""
+    missing: tuple[Missing, ...] = ()
+    """What nobody here brings: for whoever knows where there are plugins."""
 
     @property
     def is_valid(self) -> bool:
@@ -60,6 +80,20 @@ class Examined:
         ]
         return replace(self, problems=(*self.problems, *missing)) if missing else self
 
+    def with_problems(self, problems: Iterable[FlowProblem]) -> Examined:
+        """With these too."""
+        more = tuple(problems)
+        return replace(self, problems=(*self.problems, *more)) if more else self
+
+    def with_suggestions(self, suggest: Callable[[Missing], str | None]) -> Examined:
+        """With what to install where something is missing."""
+        better = list(self.problems)
+        for each in self.missing:
+            suggestion = suggest(each)
+            if suggestion is not None:
+                better[each.place] = better[each.place].model_copy(update={"suggestion": suggestion})
+        return replace(self, problems=tuple(better)) if self.missing else self
+
     @property
     def shown_listener(self) -> Listener | None:
         """The listener as the API shows it."""
@@ -67,9 +101,10 @@ class Examined:
 
 
 @lru_cache(maxsize=256)
-def examine_text(text: str, name: str) -> Examined:
-    """Read, check and draw a flow's text. It is never run. The same text gives the same, which is not to be changed."""
-    flow, problems = examine(text, installed(), name=name)
+def examine_text(text: str, name: str, plugins: tuple[InstalledPlugin, ...] = ()) -> Examined:
+    """Read, check and draw a flow's text, which may use these plugins. It is never run. The same text gives the same,
+    which is not to be changed."""
+    flow, problems = examine(text, catalogue_of(plugins), name=name)
     lines = text.splitlines()
     found = [make_problem(problem, lines) for problem in problems]
     if flow is None:
@@ -83,7 +118,39 @@ def examine_text(text: str, name: str) -> Examined:
         listener=listener,
         variables=to_json(flow.variables),
         calls=tuple(find_calls(flow, lines)),
+        uses=used_by(flow, plugins) if plugins else (),
+        requirements=tuple(dict.fromkeys(find_requirements(flow))),
+        dependencies=flow.dependencies,
+        missing=tuple(find_missing(flow, problems)),
     )
+
+
+@lru_cache(maxsize=64)
+def catalogue_of(plugins: tuple[InstalledPlugin, ...]) -> Catalogue:
+    """What a flow can name that has these plugins. What lies in their folders never changes."""
+    return make_catalogue(plugins)
+
+
+def find_missing(flow: Flow, problems: Sequence[Problem]) -> Iterator[Missing]:
+    """The types that are not known, or known by name only."""
+    for place, problem in enumerate(problems):
+        if problem.code is ProblemCode.UNKNOWN_LISTENER_TYPE and flow.listener is not None:
+            yield Missing(flow.listener.type, True, place)
+        elif problem.code in (ProblemCode.UNKNOWN_STATE_TYPE, ProblemCode.NOT_INSTALLED):
+            state = flow.states.get(problem.state or "")
+            if state is not None:
+                yield Missing(state.type, False, place)
+            elif flow.listener is not None:
+                yield Missing(flow.listener.type, True, place)
+
+
+def find_requirements(flow: Flow) -> Iterator[tuple[str, ...]]:
+    """What each `python` state requires beside what is there."""
+    for state in flow.states.values():
+        wanted = state.parameters.get("requirements") if state.type == PYTHON else None
+        listed = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
+        if lines := tuple(line.strip() for line in listed if isinstance(line, str) and line.strip()):
+            yield lines
 
 
 def find_calls(flow: Flow, lines: Sequence[str]) -> Iterator[FlowProblem]:

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 from flask import request
 
 from intellyhub_control_plane.errors import FlowRefused
+from intellyhub_control_plane.examination import examine_here, provide_packages
 from intellyhub_control_plane.live import Known
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.idempotency import KeptAnswer
 from intellyhub_control_plane.models.names import make_slug
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.present.flows import make_flow
-from intellyhub_control_plane.present.texts import Examined, examine_text
+from intellyhub_control_plane.present.texts import Examined
 from intellyhub_control_plane.shapes.flows import (
     CreateFlow,
     FlowCreated,
@@ -68,6 +69,7 @@ def create_flow(caller: Caller, header: IdempotencyHeaders, body: CreateFlow) ->
             return show_created(caller, Flow.named(caller.session, caller.tenant, made), examined)
     if not examined.is_valid:
         raise FlowRefused(examined.problems)
+    provide_packages(caller, examined)
     flow = Flow.create(caller.session, caller.tenant, name=body.name, slug=body.slug)
     put_text(caller, flow, body.yaml_content, examined)
     if key is not None:
@@ -108,6 +110,7 @@ def update_flow(caller: Caller, path: FlowPath, header: FlowHeaders, body: Updat
         examined = examine_here(caller, body.yaml_content, body.name or path.flow_id)
         if not examined.is_valid:
             raise FlowRefused(examined.problems)
+        provide_packages(caller, examined)
     flow = flow_to_change(caller, path, header)
     if examined is not None and body.yaml_content is not None:
         put_text(caller, flow, body.yaml_content, examined)
@@ -173,15 +176,6 @@ def publish(caller: Caller, flow: Flow) -> None:
 def examine_current(caller: Caller, flow: Flow) -> Examined:
     """What there is to say about the current text."""
     return examine_here(caller, flow.current(caller.session).text, flow.name)
-
-
-def examine_here(caller: Caller, text: str, name: str, *, also: str = "") -> Examined:
-    """What there is to say about a text among the flows of this tenant, and one that is called `also`."""
-    examined = examine_text(text, name)
-    if not examined.calls:
-        return examined
-    wanted = Flow.of(caller.tenant).with_only_columns(Flow.slug)
-    return examined.with_missing({*caller.session.scalars(wanted), also} - {""})
 
 
 def show(

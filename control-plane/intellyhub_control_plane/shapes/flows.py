@@ -141,7 +141,7 @@ class Flow(Answer):
     failure: str | None = Field(description="Why its workers cannot start; null where they can.")
     last_run: LastRun | None
     url: str
-    hook_url: str | None = Field(description="Where its webhook is called; null without one.")
+    hook_url: str | None = Field(description="Where its webhook, MCP server or agent is reached; null without one.")
     created_at: Moment
     updated_at: Moment
 

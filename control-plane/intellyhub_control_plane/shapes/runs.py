@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 
+USAGE = "What it spent, its child runs included: input_tokens, output_tokens, cost_usd."
+
+
 class RunFlow(Answer):
     """Which flow a run is of; slug and name are null when it was deleted meanwhile."""
 
@@ -91,6 +94,7 @@ class RunDetail(Run):
     event: dict[str, Any] | None
     variables: dict[str, Any]
     output: Any = None
+    usage: dict[str, float] = Field(description=USAGE)
 
 
 class RunList(Page):
@@ -124,6 +128,7 @@ class Step(Answer):
     removed: list[str] = Field(description="The variables it deleted.")
     error: str | None
     emitted: list[dict[str, Any]]
+    usage: dict[str, float] = Field(description=USAGE)
     logs: list[StepLog]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.people import Tenant
+from intellyhub_control_plane.target.equipment import Equipment
 from intellyhub_knative.filters import make_filters
 from intellyhub_knative.local.deployments import Deployment, Version
 from intellyhub_knative.local.tenants import Tenant as TenantRecord
@@ -23,6 +24,7 @@ def make_deployment(
     versions: Sequence[FlowVersion],
     path_of: Callable[[int], Path],
     *,
+    equipment: Equipment,
     idle_seconds: float,
     timeout_seconds: float,
 ) -> Deployment:
@@ -44,6 +46,10 @@ def make_deployment(
         listener=listener,
         variables=current.variables,
         filters=make_filters(listener.get("filter"), listener.get("filters")) if takes_events and listener else (),
+        plugins=equipment.plugins,
+        layers=equipment.layers,
+        services=equipment.services,
+        stock=equipment.stock,
         max_scale=tenant.max_pods,
         idle_seconds=idle_seconds,
         timeout_seconds=timeout_seconds,

@@ -9,10 +9,10 @@ import socket
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from intellyhub_engine.catalogue.installed import installed
+from intellyhub_control_plane.present.texts import catalogue_of
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.serving.program_cache import cache_path, load_program
 from intellyhub_knative.local.deployments import (
@@ -58,7 +58,15 @@ class LocalTarget:
         for path, text in paths.items():
             put_text(path, text)
         current = Path(deployment.current.path)
-        load_program(current, installed(), name=deployment.journal_name, cache_dir=self.layout.programs_of(tenant_id))
+        programs = self.layout.programs_of(tenant_id)
+        catalogue = catalogue_of(deployment.plugins)
+        program = load_program(current, catalogue, name=deployment.journal_name, cache_dir=programs)
+        deployment = replace(
+            deployment,
+            description=program.description,
+            input_schema=program.input_schema,
+            output_schema=program.output_schema,
+        )
         if not is_written(self.layout.deployments, deployment.flow_id, asdict(deployment)):
             write_deployment(self.layout.deployments, deployment)
         put_text(self.slug_path(deployment), texts[deployment.current.number])
@@ -104,9 +112,10 @@ class LocalTarget:
             write_tenant(self.layout.tenants, tenant)
 
     def remove_tenant(self, tenant_id: str) -> None:
-        """Its record and its texts; its workspace stays until somebody throws it away."""
+        """Its record, its texts and its plugins; its workspace stays until somebody throws it away."""
         remove_tenant(self.layout.tenants, tenant_id)
-        shutil.rmtree(self.layout.flows_of(tenant_id), ignore_errors=True)
+        for folder in (self.layout.flows_of(tenant_id), self.layout.plugins_of(tenant_id)):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def tenants(self) -> Collection[str]:
         """Whoever has a record."""

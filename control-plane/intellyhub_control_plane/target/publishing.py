@@ -6,7 +6,7 @@ A crash between a commit and the target's change is healed by the next pass: at 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from intellyhub_control_plane.models.settings import Secret, Variable
 from intellyhub_control_plane.models.tokens import ApiToken
 from intellyhub_control_plane.settings import Settings
 from intellyhub_control_plane.target.deployment import make_deployment, make_tenant_record
+from intellyhub_control_plane.target.equipment import look_into, with_called
 from intellyhub_control_plane.target.local import LocalTarget
 from intellyhub_engine.errors import EngineError, JournalError
 from intellyhub_engine.frozen import dataclass
@@ -60,11 +61,14 @@ class Publisher:
             def path_of(number: int) -> Path:
                 return self.target.text_path(tenant_id, flow_id, number)
 
+            stock = look_into(session, self.target.layout, tenant)
+            texts = with_called(session, tenant, [version.text for version in versions], stock.plugins)
             deployment = make_deployment(
                 tenant,
                 flow,
                 versions,
                 path_of,
+                equipment=stock.equip(texts),
                 idle_seconds=self.settings.idle_seconds,
                 timeout_seconds=self.settings.timeout_seconds,
             )
@@ -135,12 +139,17 @@ class Publisher:
             return self.publish_flow(tenant_id, flow_id)
         return None
 
+    def offer_flows(self, tenant_id: str, flow_ids: Iterable[str]) -> None:
+        """As `offer_flow`, for several."""
+        for flow_id in flow_ids:
+            self.offer_flow(tenant_id, flow_id)
+
     def offer_tenant(self, tenant_id: str) -> None:
         """As `publish_tenant`, for who has committed already: what cannot be done now, the next pass does."""
         with tolerated(f"tenant {tenant_id}"):
             self.publish_tenant(tenant_id)
 
-    def agrees(self, deployed: Deployment | None, tenant: Tenant, flow: Flow, digest: str) -> bool:
+    def agrees(self, deployed: Deployment | None, tenant: Tenant, flow: Flow, digest: str, mark: str) -> bool:
         """Whether a flow is deployed as the database says, as far as that can be told without reading its text. One
         with older versions is looked at closely: their runs may have ended."""
         return (
@@ -152,6 +161,7 @@ class Publisher:
             == (tenant.id, tenant.slug, tenant.max_pods)
             and (deployed.idle_seconds, deployed.timeout_seconds)
             == (self.settings.idle_seconds, self.settings.timeout_seconds)
+            and deployed.stock == mark
             and self.target.has_texts(deployed)
         )
 
@@ -163,8 +173,9 @@ class Publisher:
         with self.database.transaction(writing=False) as session:
             tenants = session.scalars(select(Tenant)).all()
             for tenant in tenants:
+                mark = look_into(session, self.target.layout, tenant).mark
                 for flow, digest in session.execute(Flow.beside(Flow.of(tenant), FlowVersion.digest)):
-                    if self.agrees(deployed.get(flow.id), tenant, flow, digest):
+                    if self.agrees(deployed.get(flow.id), tenant, flow, digest, mark):
                         del doubtful[flow.id]
                     else:
                         doubtful[flow.id] = tenant.id

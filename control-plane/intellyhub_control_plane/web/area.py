@@ -28,6 +28,7 @@ FAULTS: Mapping[int, str] = {
     412: "It was changed meanwhile",
     422: "The request is at fault; `errors` or `problems` names each fault",
     429: "Too many requests; `Retry-After` says when to come again",
+    501: "This installation does not do it",
     503: "A part of the platform is not to be reached; try again",
 }
 

@@ -11,9 +11,13 @@ from flask_openapi3.openapi import OpenAPI
 from intellyhub_control_plane.routes.auth import auth
 from intellyhub_control_plane.routes.execution import execution
 from intellyhub_control_plane.routes.flows import flows
+from intellyhub_control_plane.routes.functions import functions
 from intellyhub_control_plane.routes.health import health
 from intellyhub_control_plane.routes.operations import operations
+from intellyhub_control_plane.routes.plugin_sources import plugin_sources
+from intellyhub_control_plane.routes.plugins import plugins
 from intellyhub_control_plane.routes.runs import runs
+from intellyhub_control_plane.routes.services import services
 from intellyhub_control_plane.routes.settings import settings
 from intellyhub_control_plane.routes.tokens import tokens
 from intellyhub_control_plane.routes.versions import versions
@@ -21,7 +25,21 @@ from intellyhub_control_plane.shapes.problems import Problem
 
 __all__ = ["make_documented_app"]
 
-AREAS = (auth, tokens, flows, versions, execution, runs, settings, operations, health)
+AREAS = (
+    auth,
+    tokens,
+    flows,
+    versions,
+    execution,
+    runs,
+    functions,
+    plugins,
+    plugin_sources,
+    services,
+    settings,
+    operations,
+    health,
+)
 BEARER = {
     "type": "http",
     "scheme": "bearer",

@@ -15,6 +15,7 @@ __all__ = ["word_fault"]
 PATTERNS: Mapping[str, str] = {
     r"^[^@\s]+@[^@\s]+$": "is not an e-mail address",
     r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": "is not made of small letters, digits and hyphens, 63 at most",
+    r"^sha256:[0-9a-f]{64}$": "is no digest such as sha256:0123..., with 64 hexadecimal digits",
     r"^[A-Za-z_][A-Za-z0-9_]{0,127}$": "is not made of letters, digits and underscores, with no digit first",
 }
 """What stands behind the patterns of `shapes`; a test finds one that is missing here."""

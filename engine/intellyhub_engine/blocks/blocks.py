@@ -90,6 +90,25 @@ class Blocks:
             raise PermanentError(f"the Python block {describe_end(ended.status, self.limits)}")
         return ended.answer
 
+    def run_function(
+        self, function: str, given: bytes, step: Step, *, what: str, timeout_seconds: float | None = None
+    ) -> bytes:
+        """Call `module:function` of ours with bytes, in a process of its own; give its answer. `what` is the work it
+        does, as messages say it. Lines it writes after `LEVEL_MARK` keep their level. Raises StepFailed's kinds."""
+        request = {
+            "argv": None,
+            "environment": make_environment(step.workspace),
+            "function": function,
+            "given": given,
+        }
+        output = Output(step.log, kept_bytes=0, log_bytes=self.limits.log_bytes)
+        ended = self._run(request, output, step, timeout_seconds)
+        if not ended.answer or ended.status != 0:
+            raise PermanentError(f"{what} {describe_end(ended.status, self.limits)}")
+        if ended.answer[:1] == channel.NOT_STARTED:
+            raise PermanentError(ended.answer[1:].decode("utf-8", "replace"))
+        return ended.answer
+
     def run_program(self, argv: list[str], step: Step, environment: Mapping[str, str] | None = None) -> Program:
         """Run a program in the workspace, with more environment variables. Raises StepFailed's kinds, but not for its
         exit code."""
@@ -103,8 +122,10 @@ class Blocks:
         assert ended.status is not None
         return Program(returncode=os.waitstatus_to_exitcode(ended.status), stdout=output.text(1), stderr=output.text(2))
 
-    def _run(self, request: dict[str, Any], output: Output, step: Step) -> Ended:
-        """One job from start to end; what the step's limits ended is raised here."""
+    def _run(self, request: dict[str, Any], output: Output, step: Step, timeout_seconds: float | None = None) -> Ended:
+        """One job from start to end; what the step's limits ended, or the shorter time that is given, is raised."""
+        allowed = [seconds for seconds in (step.timeout_seconds, timeout_seconds) if seconds is not None]
+        timeout_seconds = min(allowed, default=None)
         step.workspace.mkdir(parents=True, exist_ok=True)
         request |= {"limits": asdict(self.limits), "workspace": str(step.workspace)}
         job = Job()
@@ -116,7 +137,7 @@ class Blocks:
                 kill=functools.partial(self._kill, number),
                 give_up=self._end_host,
                 output=output.take,
-                timeout_seconds=step.timeout_seconds,
+                timeout_seconds=timeout_seconds,
                 cancelled=step.cancelled,
                 max_answer_bytes=MAX_BYTES,
             )
@@ -124,7 +145,7 @@ class Blocks:
             job.close_childs()
             job.close()
         output.end()
-        raise_if_stopped(ended, step)
+        raise_if_stopped(ended, timeout_seconds)
         return ended
 
     def _start(self, job: Job) -> int:
@@ -199,12 +220,12 @@ def make_host_environment() -> dict[str, str]:
     return make_environment(Path("/")) | named
 
 
-def raise_if_stopped(ended: Ended, step: Step) -> None:
+def raise_if_stopped(ended: Ended, timeout_seconds: float | None) -> None:
     """Raise where the step's limits, or the host's end, ended the job."""
     if ended.stopped == "cancelled":
         raise StepCancelled("the run was cancelled")
     if ended.stopped == "timeout":
-        raise StepTimedOut(f"not done after {step.timeout_seconds:g} s")
+        raise StepTimedOut(f"not done after {timeout_seconds:g} s")
     if ended.stopped == "answer":
         raise PermanentError(f"the result is larger than {MAX_BYTES} bytes; keep it in a file")
     if ended.status is None:

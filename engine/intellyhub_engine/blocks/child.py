@@ -63,6 +63,8 @@ def work(request: dict[str, Any], worker: socket.socket) -> None:
     walls.set_limits(limits)
     if request["argv"]:
         become(request["argv"], request["environment"], worker)
+    elif "function" in request:
+        run_function(request, worker)
     else:
         run_python(request, limits, worker)
 
@@ -75,6 +77,19 @@ def become(argv: list[str], environment: dict[str, str], worker: socket.socket) 
         os.execvpe(argv[0], argv, environment)  # noqa: S606 - the shell, where there is one, stands in argv
     except OSError as fault:
         worker.sendall(channel.NOT_STARTED + f"{argv[0]} cannot be started: {fault.strerror}".encode())
+
+
+def run_function(request: dict[str, Any], worker: socket.socket) -> None:
+    """Call a function of ours, which answers in bytes."""
+    from importlib import import_module
+
+    from intellyhub_engine.blocks import python
+
+    module, _, name = request["function"].partition(":")
+    python.prepare_streams()
+    answer = getattr(import_module(module), name)(request["given"], request["environment"])
+    sys.stdout.flush()
+    worker.sendall(answer)
 
 
 def run_python(request: dict[str, Any], limits: Limits, worker: socket.socket) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable
 
-__all__ = ["Output"]
+__all__ = ["LEVEL_MARK", "Output"]
 
 MAX_LINE_CHARACTERS = 8192
 """A longer line is logged in pieces of this length."""
+LEVEL_MARK = "\x1elevel="
+"""A line that begins so, with a level and a blank, is logged at that level."""
+LEVELS = frozenset(("debug", "info", "warning", "error"))
 
 
 class Output:
@@ -39,7 +42,7 @@ class Output:
             rest = self._lines[stream] + self._decoders[stream].decode(b"", final=True)
             self._lines[stream] = ""
             if rest:
-                self._log("info", rest)
+                self._log(*leveled(rest))
 
     def text(self, stream: int) -> str:
         """All that was kept of a stream; bytes that are not UTF-8 are replaced."""
@@ -52,9 +55,15 @@ class Output:
             rest = rest[MAX_LINE_CHARACTERS:]
         self._lines[stream] = rest
         for line in lines:
-            self._log("info", line.rstrip("\r"))
+            self._log(*leveled(line.rstrip("\r")))
             self._log_left -= len(line) + 1
             if self._log_left <= 0:
                 self._log("warning", "more output follows that is not logged")
                 self._lines = {1: "", 2: ""}
                 return
+
+
+def leveled(line: str) -> tuple[str, str]:
+    """A line's level and text."""
+    level, blank, text = line.removeprefix(LEVEL_MARK).partition(" ")
+    return (level, text) if line.startswith(LEVEL_MARK) and blank and level in LEVELS else ("info", line)

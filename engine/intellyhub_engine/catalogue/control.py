@@ -224,7 +224,7 @@ ASSERT = StateType(
 
 END = StateType(
     type="end",
-    aliases=("stop",),
+    aliases=("stop", "mcp-response"),
     description="Ends the run.",
     effect=False,
     parameters=make_parameters(
@@ -236,7 +236,11 @@ END = StateType(
             enum=("succeeded", "failed"),
             description="How the run counts.",
         ),
-        Parameter(name="message", types=("string",), description="Why, for a failed run."),
+        Parameter(
+            name="message",
+            types=("string",),
+            description="Why, for a failed run; for any other what the flow answers, where there is no `result`.",
+        ),
     ),
     example={"state_type": "end", "result": "{summary}"},
 )

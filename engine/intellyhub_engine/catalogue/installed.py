@@ -6,14 +6,17 @@ import functools
 import importlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from intellyhub_engine.catalogue.load import combine
 from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.errors import InputInvalid
 
-__all__ = ["ENTRY_POINT_GROUP", "VARIABLE", "installed"]
+__all__ = ["ENTRY_POINT_GROUP", "VARIABLE", "installed", "installed_beside"]
 
 ENTRY_POINT_GROUP = "intellyhub.catalogue"
+PLUGINS = "plugins"
+"""The folder beside a flow in which its plugins are."""
 VARIABLE = "INTELLYHUB_CATALOGUE"
 """`module:ATTRIBUTE[,module:ATTRIBUTE]`: names the tables outright, which spares the scan of installed packages
 (about 10 ms). An empty value means: the machine's own state types only."""
@@ -25,6 +28,23 @@ def installed() -> Catalogue:
     from intellyhub_engine.catalogue.control import CONTROL
 
     return combine(Catalogue(states=CONTROL), *_tables())
+
+
+def installed_beside(flow: str | Path) -> Catalogue:
+    """What the flow in this file can name: everything installed, and what the plugins in `plugins/` beside it bring.
+    `-`, which is no file, is in the working folder."""
+    return _beside(str((Path.cwd() if str(flow) in ("", "-") else Path(flow).absolute().parent) / PLUGINS))
+
+
+@functools.cache
+def _beside(folder: str) -> Catalogue:
+    catalogue = installed()
+    if catalogue.beside is None or not Path(folder).is_dir():
+        return catalogue
+    module, _, name = catalogue.beside.partition(":")
+    made = getattr(importlib.import_module(module), name)(Path(folder))
+    assert isinstance(made, Catalogue)
+    return made
 
 
 def _tables() -> Iterator[Catalogue]:

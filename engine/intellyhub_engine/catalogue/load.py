@@ -56,6 +56,10 @@ class Row:
     """`module:name` of what performs or listens; None where the code is not part of the installation."""
     examine: str | None = None
     """`module:name` of what finds more faults in a source's parameters than its manifest can."""
+    hook: str | None = None
+    """`module:name` of what reads the requests of a source whose events come over HTTP."""
+    brought: bool = False
+    """True: on a platform nobody listens for it (`SourceType.brought`)."""
 
 
 class Table(Mapping[str, Kind_co], Generic[Line, Kind_co]):
@@ -128,6 +132,9 @@ def combine(*catalogues: Catalogue) -> Catalogue:
         states=Joined([catalogue.states for catalogue in catalogues]),
         sources=Joined([catalogue.sources for catalogue in catalogues]),
         values=Joined([catalogue.values for catalogue in catalogues]),
+        hooks=Joined([catalogue.hooks for catalogue in catalogues]),
+        seal="".join(catalogue.seal for catalogue in catalogues),
+        beside=next((catalogue.beside for catalogue in catalogues if catalogue.beside), None),
     )
 
 
@@ -170,6 +177,8 @@ def load_source(name: str, row: Row) -> SourceType:
         installed=row.code is not None,
         load=_loader(row.code),
         load_examine=_loader(row.examine),
+        load_hook=_loader(row.hook),
+        brought=row.brought,
     )
     _identify(text, "listener_type", name, fold_source, faults)
     faults.raise_any()

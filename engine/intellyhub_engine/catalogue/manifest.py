@@ -15,6 +15,7 @@ from intellyhub_engine.frozen import dataclass
 
 if TYPE_CHECKING:
     from intellyhub_engine.language.values.records import ValueRecord
+    from intellyhub_engine.machine.hook import OpenHook
     from intellyhub_engine.machine.step import Perform
 
 __all__ = ["Catalogue", "Examine", "Parameter", "ParameterFault", "SourceType", "StateType", "Syntax"]
@@ -61,6 +62,9 @@ class StateType:
     """True: it touches the world, so the journal is durable before it begins."""
     open_parameters: bool = False
     """True: keys the manifest does not name are accepted and handed over."""
+    texts: bool = False
+    """True: where a placeholder gives a number or a truth value, its text is handed over, unless a parameter's type
+    says otherwise: published plugins expect that."""
     error_default: str | None = None
     """Where a failure goes when the state names no error target; None fails the run."""
     installed: bool = True
@@ -101,12 +105,19 @@ class SourceType:
     """The data field whose own keys are published as variables too (`body` of a webhook, `payload` of MQTT)."""
     sample: Mapping[str, Any] = field(default_factory=dict)
     """Event data for a run without an event."""
+    open_fields: bool = False
+    """True: all keys of an event's data are variables, as published listeners make them."""
     open_parameters: bool = False
     installed: bool = True
     load: Callable[[], Any] | None = None
     """Gives `listen(parameters, source: SourceContext) -> Iterator[Event]`."""
     load_examine: Callable[[], Examine] | None = None
     """Gives what finds faults that a manifest cannot name; None: there is nothing more to find."""
+    load_hook: Callable[[], OpenHook] | None = None
+    """Gives what reads the requests of a source whose events come over HTTP."""
+    brought: bool = False
+    """True: on a platform its events are brought, by the gateway or the broker, and nobody listens; `load` is for a
+    machine without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,3 +128,9 @@ class Catalogue:
     sources: Mapping[str, SourceType] = field(default_factory=dict)
     values: Mapping[str, Callable[[], type[ValueRecord]]] = field(default_factory=dict)
     """The classes of results with methods of their own, by their `value_type`; `language.values.revive` reads it."""
+    hooks: Mapping[str, Callable[[], OpenHook]] = field(default_factory=dict)
+    """What is answered at `/<name>/<tenant>` for all flows of a tenant, by that name: `mcp`."""
+    seal: str = ""
+    """What differs from the installation's own, where something does: a flow's plugins. Compiled flows go by it."""
+    beside: str | None = None
+    """`module:name` of what makes the catalogue of a flow out of the folder with its plugins."""

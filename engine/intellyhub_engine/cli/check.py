@@ -51,7 +51,7 @@ def command(session: Session, flows: tuple[str, ...], as_json: bool, strict: boo
 
 def check_file(path: str) -> Checked:
     """Parse and check one file; a file that cannot be read is a problem like any other."""
-    from intellyhub_engine.catalogue.installed import installed
+    from intellyhub_engine.catalogue.installed import installed_beside
     from intellyhub_engine.cli.inputs import read_bytes
     from intellyhub_engine.cli.programs import MAX_FLOW_BYTES, name_of
     from intellyhub_engine.language.load import examine
@@ -61,7 +61,7 @@ def check_file(path: str) -> Checked:
     except InputInvalid as fault:
         message = str(fault).removeprefix(f"{path}: ")
         return Checked(path, "", [Problem(code=ProblemCode.UNREADABLE_FILE, message=message)])
-    _, problems = examine(content, installed(), name=name_of(path))
+    _, problems = examine(content, installed_beside(path), name=name_of(path))
     return Checked(path, content.decode("utf-8", "replace"), problems)
 
 

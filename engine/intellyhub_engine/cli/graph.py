@@ -31,11 +31,11 @@ def command(session: Session, flow: str, kind: str | None, output: str | None) -
       intellyhub graph flow.yaml                     Mermaid text, for Markdown
       intellyhub graph flow.yaml -o flow.svg         a picture
     """
-    from intellyhub_engine.catalogue.installed import installed
+    from intellyhub_engine.catalogue.installed import installed_beside
     from intellyhub_engine.cli.programs import load_file
     from intellyhub_engine.language.diagram import make_diagram
 
-    diagram = make_diagram(load_file(flow, installed()).flow)
+    diagram = make_diagram(load_file(flow, installed_beside(flow)).flow)
     if kind == "svg" or (kind is None and output is not None and output.endswith(".svg")):
         from intellyhub_engine.cli.drawing.svg import make_svg
 

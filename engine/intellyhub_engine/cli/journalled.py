@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from intellyhub_engine.cli.inputs import STANDARD_INPUT
 from intellyhub_engine.cli.programs import LoadedFlow, compile_loaded, load_file, load_text
 from intellyhub_engine.cli.running import make_progress, perform, show_result
 from intellyhub_engine.cli.session import Display, Session
@@ -90,7 +91,7 @@ def carry_out(
 ) -> int:
     """Find the run's flow, do the work, show what came out."""
     loaded = find_flow(stage, run_id, flow)
-    program = compile_loaded(loaded, stage.catalogue, stage.archive)
+    program = compile_loaded(loaded, stage.catalogue_of(loaded.path), stage.archive)
     with make_progress(session, display) as progress:
         host = stage.make_host(loaded.path, observe=progress.observe, variables=variables)
         result = perform(stage, lambda: work(program, host))
@@ -102,6 +103,7 @@ def find_flow(stage: Stage, run_id: str, given: str | None) -> LoadedFlow:
     """The flow of a run: the file that was named, else the very text it ran on."""
     start = stage.record.history(run_id).start
     if given is not None:
-        return load_file(given, stage.catalogue)
+        return load_file(given, stage.catalogue_of(given))
     kept = stage.archive.find(start.version)
-    return load_text(kept.text, kept.path or "-", start.flow, stage.catalogue)
+    path = kept.path or STANDARD_INPUT
+    return load_text(kept.text, path, start.flow, stage.catalogue_of(path))

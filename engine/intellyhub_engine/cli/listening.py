@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from intellyhub_engine.cli.exits import Exit
+from intellyhub_engine.cli.inputs import STANDARD_INPUT
 from intellyhub_engine.cli.interrupts import stopping_with
 from intellyhub_engine.cli.programs import LoadedFlow, compile_loaded
 from intellyhub_engine.cli.running import make_progress, show_result
@@ -47,12 +48,14 @@ def listen_to(
 ) -> int:
     """Run the flow for each event. Ends in order on Ctrl-C or SIGTERM, after `max_events`, or when the source ends."""
     with open_stage(session, journal=journal, env_file=env_file) as stage:
-        program = compile_loaded(loaded, stage.catalogue, stage.archive)
-        source, listen = find_source(program, stage.catalogue)
+        catalogue = stage.catalogue_of(loaded.path)
+        program = compile_loaded(loaded, catalogue, stage.archive)
+        source, listen = find_source(program, catalogue)
         with make_progress(session, display) as progress:
             host = stage.make_host(loaded.path, observe=progress.observe, variables=variables)
             parameters = resolve_parameters(program, source, host, variables)
             listening = Listening(session, stage, program, host, variables, display)
+            listening.text = None if loaded.path == STANDARD_INPUT else Path(loaded.path).absolute()
             with stopping_with(listening.stopping.set, word="ending after the current run"), listening.sweeping():
                 listening.take(listen(parameters, listening.make_context()), max_events)
     return Exit.SUCCEEDED
@@ -81,6 +84,8 @@ class Listening:
         """One run at a time, so that what is shown of two runs is never mixed."""
         self.replies = Replies()
         self.health: Health | None = None
+        self.text: Path | None = None
+        """The flow's file."""
 
     def take(self, events: Iterator[Event], max_events: int | None) -> None:
         """Take events until there are no more, or it is time to stop.
@@ -115,6 +120,7 @@ class Listening:
             replies=self.replies,
             report=self.report,
             settings=self.stage.outer,
+            text=self.text,
         )
 
     def handle(self, event: Event) -> Reply:

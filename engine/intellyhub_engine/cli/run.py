@@ -84,13 +84,13 @@ def command(
       echo '{"title": "AI news"}' | intellyhub run news.yaml --event - --json
       intellyhub run news.yaml --listen
     """
-    from intellyhub_engine.catalogue.installed import installed
+    from intellyhub_engine.catalogue.installed import installed_beside
     from intellyhub_engine.cli.listening import listen_to
     from intellyhub_engine.cli.programs import load_file, override_listener, override_steps
     from intellyhub_engine.cli.running import run_once
 
     refuse_contradictions(flow, event_file, listen, max_events)
-    catalogue = installed()
+    catalogue = installed_beside(flow)
     values = parse_variables(variables)
     loaded = load_file(flow, catalogue)
     loaded = override_steps(loaded, max_steps)

@@ -35,7 +35,7 @@ def run_once(
     from intellyhub_engine.machine.run import start
 
     with open_stage(session, journal=journal, env_file=env_file) as stage:
-        program = compile_loaded(loaded, stage.catalogue, stage.archive)
+        program = compile_loaded(loaded, stage.catalogue_of(loaded.path), stage.archive)
         with make_progress(session, display) as progress:
             host = stage.make_host(loaded.path, observe=progress.observe, variables=variables)
             result = perform(stage, lambda: start(program, host, event=event, variables=variables))

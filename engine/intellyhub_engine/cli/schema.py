@@ -25,10 +25,10 @@ def command(session: Session, output: str | None) -> None:
       # then, as the first line of a flow, for editors with a YAML language server:
       # yaml-language-server: $schema=flow.schema.json
     """
-    from intellyhub_engine.catalogue.installed import installed
+    from intellyhub_engine.catalogue.installed import installed_beside
     from intellyhub_engine.language.checking.schema import make_schema
 
-    text = json.dumps(make_schema(installed()), indent=2) + "\n"
+    text = json.dumps(make_schema(installed_beside("-")), indent=2) + "\n"
     if output is None:
         session.terminal.emit(text)
         return

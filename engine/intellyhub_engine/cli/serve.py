@@ -53,7 +53,7 @@ def command(
       curl -d '{"name": "Ada"}' -H 'Content-Type: application/json' localhost:8080
       intellyhub serve hello.yaml --port 9000 --host 0.0.0.0 --token "$(openssl rand -hex 16)"
     """
-    from intellyhub_engine.catalogue.installed import installed
+    from intellyhub_engine.catalogue.installed import installed_beside
     from intellyhub_engine.cli.programs import load_file
     from intellyhub_engine.cli.stage import NO_JOURNAL, make_folder
     from intellyhub_engine.cli.surroundings import read_env_file
@@ -64,7 +64,7 @@ def command(
         raise InputInvalid(
             f"--host {host} lets others reach the flow: say with --token TEXT how they show who they are"
         )
-    load_file(flow, installed())
+    load_file(flow, installed_beside(flow))
     kept = "" if journal == NO_JOURNAL else journal or str(session.settings.journal)
     if kept and journal is None:
         make_folder(Path(kept).parent)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intellyhub_engine.catalogue.installed import installed
+from intellyhub_engine.catalogue.installed import installed_beside
 from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.cli.archive import Archive
 from intellyhub_engine.cli.programs import make_finder
@@ -44,7 +44,6 @@ class Stage:
     hint: str | None
     """The flag that names this journal in a following command; None where nothing is kept."""
     archive: Archive
-    catalogue: Catalogue
     outer: Mapping[str, str]
     cancelled: threading.Event = field(default_factory=threading.Event)
 
@@ -53,6 +52,10 @@ class Stage:
         """The journal, in commands that cannot do without."""
         assert self.journal is not None
         return self.journal
+
+    def catalogue_of(self, flow_path: str) -> Catalogue:
+        """What a flow that was read from there can name."""
+        return installed_beside(flow_path)
 
     def make_host(
         self,
@@ -66,14 +69,14 @@ class Stage:
             journal=self.journal,
             owner=f"{socket.gethostname()}:{os.getpid()}",
             now_ns=time.time_ns,
-            catalogue=self.catalogue,
+            catalogue=self.catalogue_of(flow_path),
             outer=self.outer,
             secrets=find_secrets({**self.outer, **(variables or {})}),
             workspace=Path.cwd(),
             lease_seconds=LEASE_SECONDS,
             observe=observe,
             emit=lambda event: None,
-            find_flow=make_finder(flow_path, self.catalogue, self.archive),
+            find_flow=make_finder(flow_path, self.catalogue_of(flow_path), self.archive),
             cancelled=self.cancelled,
         )
 
@@ -96,7 +99,6 @@ def open_stage(
             journal_path=path,
             hint=None if path is None else journal_flag(path, session.settings.journal),
             archive=Archive(path.with_name(path.name + "-flows") if path else None),
-            catalogue=installed(),
             outer=outer,
         )
     finally:

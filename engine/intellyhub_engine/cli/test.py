@@ -51,12 +51,12 @@ def command(session: Session, flows: tuple[str, ...], as_json: bool, match: str)
       intellyhub test flow.yaml
       intellyhub test flows/*.yaml -k refund
     """
-    from intellyhub_engine.catalogue.installed import installed
+    from intellyhub_engine.catalogue.installed import installed_beside
 
     began = time.monotonic_ns()
     outcomes: list[Outcome] = []
     for path in flows:
-        for outcome in run_tests(path, installed(), match):
+        for outcome in run_tests(path, installed_beside(path), match):
             outcomes.append(outcome)
             if not as_json:
                 show_outcome(session, outcome)

@@ -26,6 +26,8 @@ from intellyhub_engine.journal.records import (
     StepFinished,
     StepStarted,
     StepStatus,
+    Used,
+    used_in,
     wakings_in,
 )
 from intellyhub_engine.language.values.values import decode, encode, wrap
@@ -49,10 +51,13 @@ __all__ = [
 MAX_ENTRY_BYTES = 8 * 1024 * 1024
 """What one entry may take, so that one run cannot fill the disk of all; above it values belong in files."""
 
+MAX_AMOUNT = 1e15
+MAX_AMOUNTS = 32
 _KINDS: Mapping[str, type[Entry]] = {
     "started": StepStarted,
     "finished": StepFinished,
     "log": Logged,
+    "used": Used,
     "suspended": RunSuspended,
     "woken": RunWoken,
     "ended": RunFinished,
@@ -108,6 +113,8 @@ class Inspected(NamedTuple):
     """What that one waits for, encoded."""
     woken: Sequence[tuple[str, str]]
     """Source and id of the events that woke the run."""
+    used: Sequence[Used]
+    """What the run has spent."""
 
 
 def inspect_record(body: bytes) -> Inspected:
@@ -121,15 +128,26 @@ def inspect_record(body: bytes) -> Inspected:
                 raise InputInvalid(f"an entry of kind {fields[0]!r} has {len(fields)} fields")
         seq = max([int(fields[1]) for fields in entries if fields[0] != "ended"], default=0)
         woken = wakings_in([_decode_entry(fields) for fields in entries if fields[0] == "woken"])
+        used = used_in([checked_use(fields) for fields in entries if fields[0] == "used"])
         if not all(isinstance(text, str) for pair in woken for text in pair):
             raise InputInvalid("an event's source and id are texts")
         closing = _decode_entry(entries[-1]) if entries and entries[-1][0] in _CLOSING else None
     except (ValueError, TypeError, KeyError, IndexError) as fault:
         raise InputInvalid("this is not a record of a run as the journal keeps it") from fault
     if not isinstance(closing, RunSuspended):
-        return Inspected(seq, closing, None, woken)  # type: ignore[arg-type]
+        return Inspected(seq, closing, None, woken, used)  # type: ignore[arg-type]
     awaited = encode_filter(closing.event_filter) if closing.event_filter is not None else None
-    return Inspected(seq, closing, awaited, woken)
+    return Inspected(seq, closing, awaited, woken, used)
+
+
+def checked_use(fields: list[Any]) -> Used:
+    """The entry. Raises `InputInvalid` for amounts that cannot be added up."""
+    entry = Used(*fields[1:])
+    if not isinstance(entry.amounts, dict) or len(entry.amounts) > MAX_AMOUNTS or type(entry.at_ns) is not int:
+        raise InputInvalid(f"what a step has spent is told as up to {MAX_AMOUNTS} amounts by name")
+    if not all(type(amount) in (int, float) and 0 <= amount < MAX_AMOUNT for amount in entry.amounts.values()):
+        raise InputInvalid("what a step has spent is told in numbers from 0 on")
+    return entry
 
 
 def decode_start(body: str | bytes) -> tuple[Event | None, dict[str, Any], str | None]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from intellyhub_engine.events import Event
+from intellyhub_engine.journal.keeping import Remembered, Spent
 from intellyhub_engine.journal.records import Entry, EventRuns, RunHistory, RunStart, RunStatus, RunSummary
 
 __all__ = ["Journal"]
@@ -72,6 +73,18 @@ class Journal(Protocol):
 
     def cancel_requested(self, run_id: str) -> bool:
         """Whether someone asked."""
+
+    def remembered(self, flow: str, key: str) -> Remembered | None:
+        """What the flow remembers under the key; None where it remembers nothing."""
+
+    def remember(self, flow: str, key: str, value: str | None, *, expected: int | None = None) -> bool:
+        """Remember JSON under the key, or with None forget it; on the disk when this returns. With `expected`, the
+        version that was read, only where that still stands there: else False. Raises `InputInvalid` for a value that is
+        too large, and where the flow's memory is full."""
+
+    def spent(self, flow: str, *, since: str) -> Spent:
+        """What the flow and its tenant have spent since a day (`2026-01-31`, UTC), that day included, as far as it is
+        recorded."""
 
     def close(self) -> None:
         """Flush and close."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from intellyhub_engine.errors import RunNotFound
 from intellyhub_engine.events import Event
+from intellyhub_engine.journal.keeping import Remembered, Spent, day_of, refuse_key, refuse_value, tenant_of
 from intellyhub_engine.journal.leases import lease_end, refuse_living_lease, refuse_stranger
 from intellyhub_engine.journal.matching import event_key, event_matches
 from intellyhub_engine.journal.records import (
@@ -20,6 +21,9 @@ from intellyhub_engine.journal.records import (
     RunStatus,
     RunSummary,
     RunSuspended,
+    Used,
+    total_of,
+    used_in,
     wakings_in,
 )
 
@@ -34,6 +38,8 @@ class _Run:
     status: RunStatus = RunStatus.RUNNING
     entries: list[Entry] = field(default_factory=list)
     cancel_requested: bool = False
+    copied: int = 0
+    """How many of the entries were another run's."""
 
     @property
     def ended(self) -> bool:
@@ -48,6 +54,10 @@ class _Run:
         if self.status is not RunStatus.WAITING:
             return None
         return next(entry for entry in reversed(self.entries) if isinstance(entry, RunSuspended))
+
+    def used(self) -> list[Used]:
+        """What it has spent itself, since it began."""
+        return used_in(self.entries[self.copied :])
 
     def append(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -67,6 +77,8 @@ class MemoryJournal:
         self._lock = threading.RLock()
         self._runs: dict[str, _Run] = {}
         self._keys: dict[tuple[str, str, str], str] = {}
+        self._memories: dict[tuple[str, str], Remembered] = {}
+        """Flow and key -> what is remembered."""
         self._wakings: dict[tuple[str, str, str], list[str]] = {}
         """Flow, source and id of an event -> the runs it has woken."""
 
@@ -80,6 +92,7 @@ class MemoryJournal:
                 found = self._top(self._runs[woken[0]]) if woken else None
             if found is None:
                 made = _Run(start, owner, lease_end(self._now_ns(), lease_seconds), entries=list(entries))
+                made.copied = len(made.entries)
                 self._runs[start.run_id] = made
                 if key:
                     self._keys[key] = start.run_id
@@ -195,6 +208,36 @@ class MemoryJournal:
         """Whether someone asked."""
         with self._lock:
             return self._find(run_id).cancel_requested
+
+    def remembered(self, flow: str, key: str) -> Remembered | None:
+        """What the flow remembers under the key."""
+        with self._lock:
+            return self._memories.get((flow, key))
+
+    def remember(self, flow: str, key: str, value: str | None, *, expected: int | None = None) -> bool:
+        """Remember JSON under the key, or forget it."""
+        refuse_key(key)
+        refuse_value(key, len((value or "").encode()))
+        with self._lock:
+            version = self._memories[flow, key].version if (flow, key) in self._memories else 0
+            if expected is not None and version != expected:
+                return False
+            if value is None:
+                self._memories.pop((flow, key), None)
+            else:
+                self._memories[flow, key] = Remembered(value, version + 1)
+            return True
+
+    def spent(self, flow: str, *, since: str) -> Spent:
+        """What the flow and its tenant have spent; runs are never deleted here, so it is theirs added up."""
+        tenant = tenant_of(flow)
+        with self._lock:
+            runs = [run for run in self._runs.values() if run.start.flow.startswith(tenant)]
+            amounts = [
+                (run.start.flow, use.amounts) for run in runs for use in run.used() if day_of(use.at_ns) >= since
+            ]
+            own = total_of(each for name, each in amounts if name == flow)
+            return Spent(own, total_of(each for _, each in amounts))
 
     def close(self) -> None:
         """Nothing to close."""

@@ -21,6 +21,7 @@ from intellyhub_engine.journal.encoding import (
     encode_start,
     refuse_broken_text,
 )
+from intellyhub_engine.journal.keeping import Remembered, Spent, refuse_key, refuse_value
 from intellyhub_engine.journal.records import Entry, EventRuns, RunHistory, RunStart, RunStatus, RunSummary, highest_seq
 from intellyhub_engine.journal.wire import MAX_FRAME_BYTES, Answer, Call, join, split
 
@@ -37,10 +38,13 @@ __all__ = [
     "new_mark",
     "record",
     "release",
+    "remember",
+    "remembered",
     "renew",
     "request_cancel",
     "runs",
     "runs_of_event",
+    "spent",
     "waiting_for",
 ]
 
@@ -174,6 +178,25 @@ def request_cancel(run_id: str) -> Steps[bool]:
 def cancel_requested(run_id: str) -> Steps[bool]:
     """As `Journal.cancel_requested`."""
     return bool((yield Call("cancel_requested", (run_id,))).value)
+
+
+def remembered(flow: str, key: str) -> Steps[Remembered | None]:
+    """As `Journal.remembered`."""
+    answer = yield Call("remembered", (flow, key))
+    return None if answer.value is None else Remembered(answer.payload.decode(), answer.value)
+
+
+def remember(flow: str, key: str, value: str | None, *, expected: int | None = None) -> Steps[bool]:
+    """As `Journal.remember`."""
+    refuse_key(key)
+    body = (value or "").encode()
+    refuse_value(key, len(body))
+    return bool((yield Call("remember", (flow, key, value is None, expected, new_mark()), body)).value)
+
+
+def spent(flow: str, *, since: str) -> Steps[Spent]:
+    """As `Journal.spent`."""
+    return Spent(*(yield Call("spent", (flow, since))).value)
 
 
 def accept(tenant_id: str, events: Sequence[Event], *, hops: int = 0) -> Steps[list[tuple[int, bool]]]:

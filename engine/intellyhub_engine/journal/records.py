@@ -5,7 +5,7 @@ Entries are named tuples because the machine builds one per step in its inner lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -27,7 +27,10 @@ __all__ = [
     "StepFinished",
     "StepStarted",
     "StepStatus",
+    "Used",
     "highest_seq",
+    "total_of",
+    "used_in",
     "wakings_in",
 ]
 
@@ -117,6 +120,18 @@ class Logged(NamedTuple):
     at_ns: int
 
 
+class Used(NamedTuple):
+    """What an attempt of a step has spent, as it is spent: a failed attempt has spent it too."""
+
+    seq: int
+    attempt: int
+    amounts: Mapping[str, float]
+    """By name: `input_tokens`, `output_tokens`, `cost_usd`."""
+    at_ns: int
+    child_id: str | None = None
+    """The child run that spent it and has it in its own record; such an entry is its parent's sum of it."""
+
+
 class RunSuspended(NamedTuple):
     """The run waits in step `seq`; it holds no process. One of the reasons is given; none, where only its child runs
     know what they wait for."""
@@ -153,7 +168,7 @@ class RunFinished(NamedTuple):
     finished_ns: int
 
 
-Entry = StepStarted | StepFinished | Logged | RunSuspended | RunWoken | RunFinished
+Entry = StepStarted | StepFinished | Logged | Used | RunSuspended | RunWoken | RunFinished
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +212,20 @@ class EventRuns(NamedTuple):
 def highest_seq(entries: Sequence[Entry]) -> int:
     """The last step that entries speak of."""
     return max([entry[0] for entry in entries if not isinstance(entry, RunFinished)], default=0)
+
+
+def used_in(entries: Sequence[Entry]) -> list[Used]:
+    """What entries say the run itself has spent, its child runs not."""
+    return [entry for entry in entries if type(entry) is Used and entry.child_id is None]
+
+
+def total_of(amounts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The sum, name by name."""
+    total: dict[str, float] = {}
+    for each in amounts:
+        for name, amount in each.items():
+            total[name] = total.get(name, 0) + amount
+    return total
 
 
 def wakings_in(entries: Sequence[Entry]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal import operations
 from intellyhub_engine.journal.channel import PATIENCE_SECONDS, Channel
+from intellyhub_engine.journal.keeping import Remembered, Spent
 from intellyhub_engine.journal.operations import Steps
 from intellyhub_engine.journal.records import Entry, EventRuns, RunHistory, RunStart, RunStatus, RunSummary
 from intellyhub_engine.journal.wire import Answer, Call
@@ -103,6 +104,18 @@ class RemoteJournal:
         if seen is not None and time.monotonic() - seen < _UNCANCELLED_SECONDS:
             return False
         return self._perform(operations.cancel_requested(run_id))
+
+    def remembered(self, flow: str, key: str) -> Remembered | None:
+        """What the flow remembers under the key."""
+        return self._perform(operations.remembered(flow, key))
+
+    def remember(self, flow: str, key: str, value: str | None, *, expected: int | None = None) -> bool:
+        """Remember JSON under the key, or forget it; on the disk when this returns."""
+        return self._perform(operations.remember(flow, key, value, expected=expected))
+
+    def spent(self, flow: str, *, since: str) -> Spent:
+        """What the flow and its tenant have spent."""
+        return self._perform(operations.spent(flow, since=since))
 
     def accept(self, tenant_id: str, events: Sequence[Event], *, hops: int = 0) -> Sequence[tuple[int, bool]]:
         """Put events of a tenant into the platform's outbox, all or none; they are on the disk when this returns. For

@@ -109,5 +109,38 @@ CREATE TABLE awakening (
 CREATE INDEX awakening_of_run ON awakening (run);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
+# What flows remember from run to run, and what they spend: sums per flow and day (UTC), so that a budget is looked up
+# in a moment, and what was spent is known when the runs themselves are gone.
+_FOURTH = """
+CREATE TABLE memory (
+    flow TEXT NOT NULL,
+    key TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    written_ns INTEGER NOT NULL,
+    mark INTEGER
+);
+CREATE UNIQUE INDEX memory_of_flow ON memory (flow, key);
+
+CREATE TABLE spent (
+    flow TEXT NOT NULL,
+    day TEXT NOT NULL,
+    name TEXT NOT NULL,
+    amount REAL NOT NULL,
+    PRIMARY KEY (flow, day, name)
+) WITHOUT ROWID;
+
+CREATE VIEW usage AS
+SELECT
+    run_id,
+    json_extract(body, '$[1]') AS seq,
+    json_extract(body, '$[2]') AS attempt,
+    each.key AS name,
+    each.value AS amount,
+    strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(body, '$[4]') / 1e9, 'unixepoch') AS at,
+    json_extract(body, '$[5]') AS child_id
+FROM entry, json_each(json_extract(body, '$[3]')) AS each WHERE kind = 'used';
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """Scripts of statements ended by `;`, in order; each is made whole or not at all."""

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from intellyhub_engine.errors import InputInvalid, JournalUnwritable, RunNotFound, ValueRefused
 from intellyhub_engine.events import Event
-from intellyhub_engine.journal import holding, queries, retention
+from intellyhub_engine.journal import holding, keeping, queries, retention
 from intellyhub_engine.journal.database import BUSY_SECONDS, Readers, open_writer
 from intellyhub_engine.journal.encoding import (
     MAX_ENTRY_BYTES,
@@ -25,6 +25,7 @@ from intellyhub_engine.journal.encoding import (
     refuse_broken_text,
 )
 from intellyhub_engine.journal.groups import GroupCommit
+from intellyhub_engine.journal.keeping import Remembered, Spent
 from intellyhub_engine.journal.leases import LAST_NS
 from intellyhub_engine.journal.records import (
     Entry,
@@ -36,6 +37,7 @@ from intellyhub_engine.journal.records import (
     RunSummary,
     RunSuspended,
     highest_seq,
+    used_in,
     wakings_in,
 )
 from intellyhub_engine.journal.writer import Append, Operation, Writer
@@ -109,7 +111,7 @@ class SqliteJournal:
             write.closing = last
             if isinstance(last, RunSuspended) and last.event_filter is not None:
                 write.closing_filter = encode_filter(last.event_filter)
-        write.wakings = wakings_in(entries)
+        write.wakings, write.used = wakings_in(entries), used_in(entries)
         self._commits.submit(write)
         self._remember(write)
 
@@ -182,6 +184,24 @@ class SqliteJournal:
             raise RunNotFound(run_id)
         return bool(row[0])
 
+    def remembered(self, flow: str, key: str) -> Remembered | None:
+        """What the flow remembers under the key."""
+        return self._read(lambda connection: keeping.read_memory(connection, flow, key))
+
+    def remember(self, flow: str, key: str, value: str | None, *, expected: int | None = None) -> bool:
+        """Remember JSON under the key, or forget it; on the disk when this returns."""
+        keeping.refuse_key(key)
+        keeping.refuse_value(key, len((value or "").encode()))
+        return self._operate(
+            lambda connection: keeping.put_memory(
+                connection, flow, key, value, expected=expected, now_ns=self._now_ns()
+            )
+        )
+
+    def spent(self, flow: str, *, since: str) -> Spent:
+        """What the flow and its tenant have spent."""
+        return self._read(lambda connection: keeping.read_spent(connection, flow, since))
+
     def prune(self, *, older_than_ns: int, keep: int = 0) -> int:
         """Delete runs that ended before `older_than_ns`, except the newest `keep` of each flow; how many went.
 
@@ -194,6 +214,7 @@ class SqliteJournal:
             return len(expired)
 
         pruned = 0
+        self._operate(lambda connection: keeping.forget_spent(connection, self._now_ns()))
         while deleted := self._operate(delete_some):
             pruned += deleted
         while pruned and self._operate(lambda connection: retention.return_pages(connection, _RETURNED_PAGES)):

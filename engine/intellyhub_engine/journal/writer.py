@@ -12,9 +12,10 @@ from intellyhub_engine.errors import EngineError, RunNotFound
 from intellyhub_engine.journal.encoding import whole
 from intellyhub_engine.journal.faults import is_busy, translate
 from intellyhub_engine.journal.groups import Write
+from intellyhub_engine.journal.keeping import add_spent
 from intellyhub_engine.journal.leases import LAST_NS, refuse_stranger
 from intellyhub_engine.journal.queries import top_of
-from intellyhub_engine.journal.records import RunFinished, RunStatus, RunSuspended
+from intellyhub_engine.journal.records import RunFinished, RunStatus, RunSuspended, Used
 
 __all__ = ["Append", "Operation", "Writer", "remember_wakings"]
 
@@ -56,6 +57,8 @@ class Append(Write):
     """The event filter of a suspension, encoded."""
     wakings: Sequence[tuple[str, str]] = ()
     """Source and id of the events that have woken the run."""
+    used: Sequence[Used] = ()
+    """What the run has spent."""
     mark: int | None = None
     """Of the request that brought the entries."""
     again = False
@@ -131,7 +134,7 @@ class Writer:
     def _append_alone(self, write: Write) -> bool:
         """Commit the commonest batch, one record of a run that goes on, in a single statement: it looks at the lease
         itself. False where it does not apply, or the run is not held."""
-        if not isinstance(write, Append) or write.closing is not None or write.again or write.wakings:
+        if not isinstance(write, Append) or write.closing is not None or write.again or write.wakings or write.used:
             return False
         tenure = self._tenures.get(write.run_id)
         if tenure is None:
@@ -229,6 +232,8 @@ class Writer:
         write.uncancelled = not tenure.cancel_requested
         if write.wakings:
             remember_wakings(self._connection, tenure.number, write.wakings)
+        if write.used:
+            add_spent(self._connection, tenure.number, write.used)
         if write.closing is not None:
             self._close_tenure(tenure, write, write.closing)
         elif tenure.status != RunStatus.RUNNING:

@@ -73,6 +73,7 @@ def make_about(flow: Flow) -> About:
         tests=flow.tests,
         input_schema=flow.input_schema,
         output_schema=flow.output_schema,
+        budget=flow.budget,
     )
 
 

@@ -120,6 +120,8 @@ class Flow:
     tests: tuple[FlowTest, ...] = ()
     input_schema: Mapping[str, Any] | None = None
     output_schema: Mapping[str, Any] | None = None
+    budget: Mapping[str, Mapping[str, float]] | None = None
+    """`{run, day, month: {tokens, cost_usd}}`: what each run may spend, and all of them together."""
     digest: str = ""
     """sha256 of the text, hex: what a version is addressed by."""
     places: Places | None = field(default=None, compare=False, repr=False)

@@ -20,7 +20,7 @@ from intellyhub_engine.language.problems import Position
 
 __all__ = ["About", "Head", "LogCode", "Prelude", "Program", "ProgramStale", "StateCode", "dump", "load"]
 
-FORMAT = ("intellyhub-engine 0.1.0", 1, sys.hexversion)
+FORMAT = ("intellyhub-engine 0.1.0", 2, sys.hexversion)
 """The engine's version, the layout of the bytes and the Python whose code objects they hold."""
 
 
@@ -65,6 +65,8 @@ class About(NamedTuple):
     tests: tuple[FlowTest, ...]
     input_schema: Mapping[str, Any] | None
     output_schema: Mapping[str, Any] | None
+    budget: Mapping[str, Mapping[str, float]] | None
+    """`{run, day, month: {tokens, cost_usd}}`."""
 
 
 class Prelude(NamedTuple):

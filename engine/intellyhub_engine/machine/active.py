@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from hashlib import sha256
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.errors import JournalError, LeaseLost, StepCancelled, ValueRefused
@@ -19,6 +21,8 @@ from intellyhub_engine.journal.records import (
     RunWoken,
     StepFinished,
     StepStarted,
+    Used,
+    total_of,
 )
 from intellyhub_engine.language.model import BREAK, CONTINUE, Durability
 from intellyhub_engine.language.values.values import encode, wrap
@@ -91,7 +95,7 @@ class Delivery:
 class Family:
     """What a run shares with its child runs: the way to cancel it, and what is delivered to whom."""
 
-    __slots__ = ("cancelled", "deliveries", "host", "lost", "root_id", "secrets", "watched")
+    __slots__ = ("cancelled", "deliveries", "host", "lock", "lost", "root_id", "secrets", "spent", "summed", "watched")
 
     def __init__(self, host: Host, root_id: str, deliveries: Mapping[str, Delivery]) -> None:
         self.host = host
@@ -103,6 +107,12 @@ class Family:
         self.watched = False
         self.lost = False
         """Another worker has taken the run over."""
+        self.lock = threading.Lock()
+        """Held by who writes what a step says or spends while it runs, and by who counts it."""
+        self.spent: dict[str, float] = {}
+        """By all of them, as far as this process knows."""
+        self.summed: set[str] = set()
+        """Child runs whose sum is among that."""
 
     def stop_if_told(self) -> None:
         """Raises StepCancelled when the run was cancelled, LeaseLost when another worker has it."""
@@ -111,6 +121,16 @@ class Family:
         if self.cancelled.is_set() or self.host.cancelled.is_set():
             self.cancelled.set()
             raise StepCancelled("the run was cancelled")
+
+    def count(self, run_id: str, entries: Iterable[Entry]) -> None:
+        """Add what the entries of one of its runs say was spent, unless the sum of that is known already."""
+        used = [entry for entry in entries if type(entry) is Used]
+        if not used:
+            return
+        with self.lock:
+            if run_id not in self.summed:
+                self.spent = total_of([self.spent, *(entry.amounts for entry in used)])
+                self.summed.update(entry.child_id for entry in used if entry.child_id is not None)
 
 
 class ActiveRun:
@@ -142,11 +162,13 @@ class ActiveRun:
         "retry_after_seconds",
         "scope",
         "seq",
+        "speaks",
         "start",
         "started_ns",
         "state",
         "status",
         "suspended",
+        "ties",
         "told",
         "waking",
     )
@@ -183,6 +205,10 @@ class ActiveRun:
         """Of a child run: the state of its parent that made it; arriving there ends it."""
         self.listener: Mapping[str, Any] | None = None
         self.told: set[str] = set()
+        self.speaks = False
+        """A function works for it now: what it logs is shown while it does."""
+        self.ties: Any = None
+        """What functions are handed of the run, made when the first one is."""
         self.status = RunStatus.RUNNING
         self.suspended: RunSuspended | None = None
         """Why the run waits, where it does."""
@@ -212,6 +238,28 @@ class ActiveRun:
         """A line of the step that runs now; below the flow's level it is dropped."""
         if LEVELS.get(level, 20) >= self.level:
             self.append(Logged(self.seq, level, mask(message, self.family.secrets), self.host.now_ns()))
+            if self.speaks and self.durable:
+                self.host.keeper.listen(self)
+
+    def spend(self, amounts: Mapping[str, float]) -> None:
+        """Note what the step that runs now has spent; what is no amount is left out."""
+        counted = {str(name): amount for name, amount in amounts.items() if is_amount(amount)}
+        if counted:
+            with self.family.lock:
+                self.family.spent = total_of([self.family.spent, counted])
+            self.append(Used(self.seq, self.attempt, counted, self.host.now_ns()))
+
+    def show(self) -> None:
+        """Hand the journal what the function has logged and spent so far, for those who watch; called by any thread.
+        Where that fails it comes with the next durable record, which says why."""
+        with self.family.lock, suppress(JournalError):
+            if self.speaks and self.durable and len(self.entries) > self.flushed:
+                self.write(durable=False)
+
+    def fall_silent(self) -> None:
+        """The function has done its work: from here on only the run's own thread writes."""
+        with self.family.lock:
+            self.speaks = False
 
     def last_state(self) -> str | None:
         """The state of the last step that ended."""
@@ -250,15 +298,16 @@ class ActiveRun:
         journal = self.host.journal
         if not self.keeps or journal is None:
             return
+        end = len(self.entries)  # a function that was left to itself may still log
         try:
-            journal.record(self.start.run_id, self.hidden(), owner=self.host.owner, durable=durable)
+            journal.record(self.start.run_id, self.hidden(end), owner=self.host.owner, durable=durable)
         except ValueRefused as fault:
             raise RecordRefused(str(fault)) from fault
-        self.flushed = len(self.entries)
+        self.flushed = end
 
-    def hidden(self) -> list[Entry]:
+    def hidden(self, end: int) -> list[Entry]:
         """What is not yet written, as the journal keeps it."""
-        pending, secrets = self.entries[self.flushed :], self.host.secrets
+        pending, secrets = self.entries[self.flushed : end], self.host.secrets
         return [hide_entry(entry, secrets, self.program.head.name) for entry in pending] if secrets else pending
 
     def give_up(self, fault: RecordRefused) -> None:
@@ -280,3 +329,8 @@ class ActiveRun:
             finished = self.host.now_ns()
             self.append(RunFinished(self.status, self.end_state, self.error, self.output, finished))
         self.write(durable=True)
+
+
+def is_amount(amount: object) -> bool:
+    """Whether it can be added up: a number above 0."""
+    return isinstance(amount, int | float) and not isinstance(amount, bool) and isfinite(amount) and amount > 0

@@ -62,4 +62,8 @@ class Host:
     sleep: Callable[[float, threading.Event], None] = wait_in_place
     """`sleep(seconds, cancelled)`: returns early when `cancelled` is set."""
     random_bytes: Callable[[int], bytes] = urandom
+    budget: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What the tenant's flows may spend together: `{day, month: {tokens, cost_usd}}`."""
+    held: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What lasts as long as the process, where there is no journal."""
     keeper: Keeper = field(default_factory=Keeper, init=False, repr=False, compare=False)

@@ -1,4 +1,5 @@
-"""Keeps the leases of the runs that this process works on, and notices when someone cancels one of them."""
+"""Keeps the leases of the runs that this process works on, notices when someone cancels one of them, and shows what
+their functions log while they still run."""
 
 from __future__ import annotations
 
@@ -8,12 +9,13 @@ from typing import TYPE_CHECKING
 from intellyhub_engine.errors import JournalError, LeaseLost
 
 if TYPE_CHECKING:
-    from intellyhub_engine.machine.active import Family
+    from intellyhub_engine.machine.active import ActiveRun, Family
 
 __all__ = ["Keeper"]
 
 LOOK_SECONDS = 0.25
-"""How often the journal is asked for cancellations: the longest that a long effect may miss one."""
+"""How often the journal is asked for cancellations: the longest that a long effect may miss one, and that a line it
+logs may be shown late."""
 IDLE_LOOKS = 20
 """After so many looks at nothing the thread ends; the next run starts another."""
 RENEWALS = 3
@@ -26,6 +28,7 @@ class Keeper:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._families: dict[str, tuple[Family, int]] = {}
+        self._speaking: dict[int, ActiveRun] = {}
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
 
@@ -47,6 +50,10 @@ class Keeper:
                 self._families.pop(family.root_id, None)
             family.watched = False
 
+    def listen(self, run: ActiveRun) -> None:
+        """Show at the next look what the run's function has logged."""
+        self._speaking[id(run)] = run
+
     def _keep(self) -> None:
         idle = 0
         while True:
@@ -57,6 +64,9 @@ class Keeper:
                     self._thread = None
                     return
                 families = list(self._families.values())
+            while self._speaking:
+                _, run = self._speaking.popitem()
+                run.show()
             for family, renewed_ns in families:
                 self._look_after(family, renewed_ns)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container, Set
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -46,7 +48,7 @@ def fill(scope: Scope, program: Program, start: RunStart, host: Host, nodes: Nod
     the block is resolved as of the run's start, so that it is the same when the run is resumed."""
     head = program.head
     if start.event is not None:
-        reserved = host.outer.keys() | settled_names(program)
+        reserved = Reserved(host.outer.keys() | settled_names(program), head.variables)
         project = nodes.projection
         names = project(start.event, reserved=reserved)
         if not project.knows_source:
@@ -62,6 +64,23 @@ def fill(scope: Scope, program: Program, start: RunStart, host: Host, nodes: Nod
         resolved = resolve_variables(block, scope)
         scope.now_ns = host.now_ns
         scope.update(resolved)
+
+
+class Reserved:
+    """Names that the sender of an event does not choose: some that are known, and every one written as settings are
+    (`SMTP_SERVER`, `OPENAI_BASE_URL`), which functions look up where a state does not say; but for the author's own."""
+
+    def __init__(self, names: Set[str], own: Container[str]) -> None:
+        self._names = names
+        self._own = own
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names or (
+            isinstance(name, str) and name not in self._own and SETTING.fullmatch(name) is not None
+        )
+
+
+SETTING = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 
 
 def settled_names(program: Program) -> set[str]:
@@ -83,6 +102,7 @@ def restore(run: ActiveRun, history: RunHistory) -> Place:
         run.scope.pop(name, None)
     run.entries.extend(entries)
     run.flushed = len(run.entries)
+    run.family.count(run.start.run_id, entries)
     run.seq, run.attempt, run.began, run.started_ns = place.seq, place.attempt, place.began, place.started_ns
     run.loops = place.loops
     for loop in run.loops.values():

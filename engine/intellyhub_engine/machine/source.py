@@ -132,6 +132,12 @@ class SourceContext:
     """Told at every contact and at every failure."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Names visible to the flow outside its own block (environment, user variables): `TELEGRAM_API_URL` for example."""
+    hook_address: str | None = None
+    """Where the world reaches this listener's hook: `https://example.org/hooks/acme/orders`; None where the platform
+    does not know how it is reached."""
+
+    text: Path | None = None
+    """The file of the flow's text, where there is one: published listeners read it themselves."""
 
     def sleep(self, seconds: float) -> bool:
         """Wait; True when the source has to end."""

@@ -33,7 +33,7 @@ def load_program(path: Path, catalogue: Catalogue, *, name: str, cache_dir: Path
     it; only `cache_dir` is written to. Raises `InputInvalid` when the flow cannot be read, `FlowInvalid` when it cannot
     run."""
     text = read_flow(path)
-    seal = make_seal(text, name)
+    seal = make_seal(text, name, catalogue.seal)
     program = read_cache(cache_path(path, cache_dir), seal)
     if program is None:
         program = compile_text(text, catalogue, name)
@@ -47,7 +47,7 @@ def precompile(path: Path, catalogue: Catalogue, *, name: str) -> Path:
     """Compile a flow beside its text, for an image. Raises OSError where it cannot write, else as `load_program`."""
     text = read_flow(path)
     cached = cache_path(path, None)
-    write_cache(compile_text(text, catalogue, name), cached, make_seal(text, name))
+    write_cache(compile_text(text, catalogue, name), cached, make_seal(text, name, catalogue.seal))
     return cached
 
 
@@ -63,9 +63,9 @@ def read_flow(path: Path) -> bytes:
     return text
 
 
-def make_seal(text: bytes, name: str) -> bytes:
+def make_seal(text: bytes, name: str, plugins: str = "") -> bytes:
     """What a cached program must have been made from. Engine and Python are checked by `language.program.load`."""
-    origin = "\0".join((name, os.environ.get(VARIABLE, "")))
+    origin = "\0".join((name, os.environ.get(VARIABLE, ""), plugins))
     return hashlib.sha256(origin.encode() + b"\0" + text).digest()
 
 

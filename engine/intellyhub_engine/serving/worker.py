@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from intellyhub_engine.catalogue.installed import installed
+from intellyhub_engine.catalogue.installed import installed_beside
 from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.events import Event
@@ -44,7 +44,7 @@ class Worker(NamedTuple):
 
 def make_worker(settings: Settings, environment: Mapping[str, str]) -> Worker:
     """Load the flow and open what it needs. Raises `FlowInvalid`, `InputInvalid`, `JournalUnwritable`."""
-    catalogue = installed()
+    catalogue = installed_beside(settings.flow)
     program = load_program(
         Path(settings.flow),
         catalogue,

@@ -89,9 +89,11 @@ def limit_group(folders: Mapping[str, str], number: int, *, memory_bytes: int, p
             with suppress(FileNotFoundError):
                 write(f"{group}/memory.swap.max", "0")
         else:
-            write(f"{group}/memory.limit_in_bytes", str(memory_bytes))
+            with suppress(OSError):  # more than with swap so far, which memory alone may never be
+                write(f"{group}/memory.limit_in_bytes", str(memory_bytes))
             with suppress(FileNotFoundError):
                 write(f"{group}/memory.memsw.limit_in_bytes", str(memory_bytes))
+            write(f"{group}/memory.limit_in_bytes", str(memory_bytes))
     if "pids" in folders:
         write(name_group(folders["pids"], number) + "/pids.max", str(processes))
 

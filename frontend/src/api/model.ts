@@ -24,6 +24,9 @@ export type StepStatus = Schemas['StepStatus']
 export type LogLine = Schemas['StepLog']
 export type DeadLetter = Schemas['DeadLetter']
 export type Health = Schemas['Health']
+export type Functions = Schemas['Functions']
+export type FunctionKind = Schemas['Function']
+export type FunctionParameter = Schemas['FunctionParameter']
 export type JsonObject = Record<string, unknown>
 
 export interface Page<T> {

@@ -1,5 +1,11 @@
 /** The code editor's parts: history, search, folding, completion, diagnostics. */
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete'
+import {
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+  type CompletionSource,
+} from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
 import { yaml } from '@codemirror/lang-yaml'
 import { bracketMatching, foldGutter, foldKeymap, indentUnit } from '@codemirror/language'
@@ -17,10 +23,9 @@ import {
 
 import type { FlowProblem } from '@/api/model'
 
-import { complete } from './completion'
 import { look } from './look'
 
-export function makeExtensions(): Extension[] {
+export function makeExtensions(complete: CompletionSource): Extension[] {
   return [
     lineNumbers(),
     yaml(),

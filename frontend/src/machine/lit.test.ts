@@ -8,6 +8,7 @@ function step(seq: number, state: string, rest: Partial<Step>): Step {
   return {
     ...{ seq, state, type: 'set', attempt: 1, status: 'succeeded', next: null, started_at: '', finished_at: null },
     ...{ duration_ms: null, changes: {}, removed: [], error: null, emitted: [], logs: [] },
+    ...{ usage: {} },
     ...rest,
   }
 }

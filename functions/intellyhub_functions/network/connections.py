@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import socket
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import urllib3
@@ -17,7 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from intellyhub_functions.network.reach import is_allowed
 from intellyhub_functions.settings import Reach, settings
 
-__all__ = ["AddressRefused", "pool"]
+__all__ = ["AddressRefused", "breaker", "pool"]
 
 POOLED_HOSTS = 32
 POOLED_CONNECTIONS = 8
@@ -47,8 +49,22 @@ def refuse_forbidden(host: str, connection: socket.socket) -> socket.socket:
     return connection
 
 
+class InUse(threading.local):
+    """The socket that a thread's exchange goes over. The connection itself forgets it where the answer says that it
+    will be the last one."""
+
+    socket: Any = None
+
+
+IN_USE = InUse()
+
+
 class GuardedConnection(HTTPConnection):
     """http:// to allowed addresses."""
+
+    def connect(self) -> None:
+        super().connect()
+        IN_USE.socket = self.sock
 
     def _new_conn(self) -> socket.socket:
         return refuse_forbidden(self.host, super()._new_conn())
@@ -57,6 +73,10 @@ class GuardedConnection(HTTPConnection):
 class GuardedSecureConnection(HTTPSConnection):
     """https:// to allowed addresses."""
 
+    def connect(self) -> None:
+        super().connect()
+        IN_USE.socket = self.sock
+
     def _new_conn(self) -> socket.socket:
         return refuse_forbidden(self.host, super()._new_conn())
 
@@ -64,15 +84,40 @@ class GuardedSecureConnection(HTTPSConnection):
 class GuardedPool(urllib3.HTTPConnectionPool):
     ConnectionCls: ClassVar[Any] = GuardedConnection  # type: ignore[misc]
 
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        return noted(super()._get_conn(timeout))
+
 
 class GuardedSecurePool(urllib3.HTTPSConnectionPool):
     ConnectionCls: ClassVar[Any] = GuardedSecureConnection  # type: ignore[misc]
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        return noted(super()._get_conn(timeout))
+
+
+def noted(connection: Any) -> Any:
+    """A connection that this thread takes from a pool, open or not."""
+    IN_USE.socket = connection.sock
+    return connection
 
 
 def pool(*, verify_tls: bool) -> urllib3.PoolManager:
     """The process's pool; thread-safe. One more for connections whose certificate is not verified."""
     with LOCK:
         return make_pool(verify_tls)
+
+
+def breaker() -> Callable[[], None]:
+    """What breaks off, from another thread, the exchange that this thread is in: its read ends at once."""
+    mine = IN_USE.__dict__  # a thread's own values are seen by that thread alone, but for this
+
+    def break_off() -> None:
+        found = mine.get("socket")
+        if found is not None:
+            with suppress(OSError):  # it may have ended by itself
+                found.shutdown(socket.SHUT_RDWR)
+
+    return break_off
 
 
 @functools.cache

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -14,7 +15,7 @@ from intellyhub_engine.errors import PermanentError, RetryableError, StepCancell
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
-__all__ = ["Request", "Response", "send"]
+__all__ = ["AnswerTooLarge", "Request", "Response", "headers_of", "open_response", "pieces_of", "send", "translated"]
 
 CHUNK_BYTES = 65536
 OPEN_HEADERS = frozenset(
@@ -36,6 +37,10 @@ FRAMING_HEADERS = frozenset(
 USER_AGENT = "IntellyHub/0.1 (+https://github.com/intellyhub)"
 
 
+class AnswerTooLarge(PermanentError):
+    """The answer's body has more bytes than the request accepts."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """What to send, and what to put up with."""
@@ -51,6 +56,8 @@ class Request:
     max_redirects: int = 5
     verify_tls: bool = True
     max_body_bytes: int = 16 * 1024 * 1024
+    decode: bool = True
+    """False: the body is given as it was sent, also where it is compressed."""
     cancelled: threading.Event | None = None
     called: str | None = None
     """What messages call the address; needed where its path holds a secret."""
@@ -109,7 +116,14 @@ def name_of(url: str) -> str:
 
 
 def exchange(request: Request, ends: float | None) -> Response:
-    """One request, one answer; urllib3's errors are translated here and nowhere else."""
+    """One request, one answer."""
+    with translated(request, ends):
+        return exchange_untranslated(request, ends)
+
+
+@contextmanager
+def translated(request: Request, ends: float | None) -> Iterator[None]:
+    """Inside, urllib3 may be used; its errors are translated here and nowhere else. Refuses what is no address."""
     import urllib3.exceptions as faults
 
     from intellyhub_functions.network.connections import AddressRefused
@@ -117,7 +131,7 @@ def exchange(request: Request, ends: float | None) -> Response:
     check_address(request)
     name = request.name
     try:
-        return exchange_untranslated(request, ends)
+        yield
     except AddressRefused as fault:
         raise PermanentError(str(fault)) from fault
     except faults.NameResolutionError as fault:
@@ -163,12 +177,24 @@ def check_address(request: Request) -> None:
 
 
 def exchange_untranslated(request: Request, ends: float | None) -> Response:
+    response = open_response(request, ends)
+    try:
+        body = b"".join(pieces_of(response, request, ends))
+    except BaseException:
+        response.close()
+        raise
+    response.release_conn()
+    return Response(status=response.status, headers=headers_of(response), body=body, url=request.url)
+
+
+def open_response(request: Request, ends: float | None) -> BaseHTTPResponse:
+    """The answer's head; its body has not been read."""
     from urllib3 import Timeout
 
     from intellyhub_functions.network.connections import pool
 
     seconds = request.timeout_seconds if ends is None else min(request.timeout_seconds, ends - time.monotonic())
-    response = pool(verify_tls=request.verify_tls).urlopen(
+    return pool(verify_tls=request.verify_tls).urlopen(
         request.method,
         request.url,
         body=request.body,
@@ -177,14 +203,11 @@ def exchange_untranslated(request: Request, ends: float | None) -> Response:
         preload_content=False,
         redirect=False,
     )
-    try:
-        body = read_body(response, request, ends)
-    except BaseException:
-        response.close()
-        raise
-    response.release_conn()
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Response(status=response.status, headers=headers, body=body, url=request.url)
+
+
+def headers_of(response: BaseHTTPResponse) -> dict[str, str]:
+    """Lower-case names; several headers of one name are joined with a comma."""
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def lower(headers: Mapping[str, str]) -> dict[str, str]:
@@ -192,17 +215,15 @@ def lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items() if name.strip().lower() not in FRAMING_HEADERS}
 
 
-def read_body(response: BaseHTTPResponse, request: Request, ends: float | None) -> bytes:
-    """Read the body piece by piece, so that size, deadline and cancellation count while it arrives."""
-    pieces = []
+def pieces_of(response: BaseHTTPResponse, request: Request, ends: float | None) -> Iterator[bytes]:
+    """The body piece by piece, so that size, deadline and cancellation count while it arrives."""
     size = 0
-    while piece := response.read1(CHUNK_BYTES):
-        pieces.append(piece)
+    while piece := response.read1(CHUNK_BYTES, decode_content=request.decode):
         size += len(piece)
         if size > request.max_body_bytes:
-            raise PermanentError(f"{request.name}: the answer is larger than {request.max_body_bytes} bytes")
+            raise AnswerTooLarge(f"{request.name}: the answer is larger than {request.max_body_bytes} bytes")
         if ends is not None and time.monotonic() > ends:
             raise StepTimedOut(f"{request.name}: the answer did not arrive in time")
         if request.cancelled is not None and request.cancelled.is_set():
             raise StepCancelled("the run was cancelled")
-    return b"".join(pieces)
+        yield piece

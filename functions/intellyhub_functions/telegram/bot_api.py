@@ -6,6 +6,7 @@ The token is part of every address, so no message of ours ever shows one.
 from __future__ import annotations
 
 import json
+import math
 import re
 import threading
 from collections.abc import Mapping
@@ -15,12 +16,16 @@ from urllib.parse import quote
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_functions.network.exchange import Request, Response, send
+from intellyhub_functions.network.uploads import Upload, encode_form
 
 __all__ = ["DEFAULT_API_URL", "Bot", "BotRefused", "find_api_url"]
 
 DEFAULT_API_URL = "https://api.telegram.org"
 MAX_FILE_BYTES = 20 * 1024 * 1024
 """What the Bot API lets a bot download. https://core.telegram.org/bots/api#getfile"""
+
+MAX_DESCRIPTION_CHARACTERS = 500
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 
 
 class BotRefused(PermanentError):
@@ -54,17 +59,26 @@ class Bot:
         if re.fullmatch(r"\$?\{\w+\}", self.token):
             raise PermanentError(f"bot_token is {self.token}, a variable that is not set")
 
-    def call(self, method: str, arguments: Mapping[str, Any], *, extra_seconds: float = 0.0) -> Any:
+    def call(
+        self,
+        method: str,
+        arguments: Mapping[str, Any],
+        *,
+        files: Mapping[str, Upload] | None = None,
+        extra_seconds: float = 0.0,
+    ) -> Any:
         """The result of a method. Raises BotRefused, RetryableError or what `send` raises.
 
         `extra_seconds` is added to the time limit: for calls that the server holds open.
         """
+        given = {name: value for name, value in arguments.items() if value is not None}
+        body, kind = encode_form(given, files) if files else (json.dumps(given).encode(), "application/json")
         response = send(
             Request(
                 method="POST",
                 url=f"{self.api_url}/bot{quote(self.token, safe=':')}/{method}",
-                headers={"content-type": "application/json"},
-                body=json.dumps({name: value for name, value in arguments.items() if value is not None}).encode(),
+                headers={"content-type": kind},
+                body=body,
                 timeout_seconds=self.timeout_seconds + extra_seconds,
                 deadline_seconds=self.deadline_seconds,
                 cancelled=self.cancelled,
@@ -97,14 +111,23 @@ def read_answer(method: str, response: Response) -> Any:
     """The `result` of an answer, or the error it tells of."""
     try:
         answer = json.loads(response.body)
-        if answer.get("ok"):
-            return answer.get("result")
-    except (ValueError, AttributeError):
-        answer = {}
-    code = answer.get("error_code", response.status)
-    description = str(answer.get("description", "an answer that is not the Bot API's"))
+    except (ValueError, RecursionError):
+        answer = None
+    told = answer if isinstance(answer, dict) else {}
+    if told.get("ok"):
+        return told.get("result")
+    code = told.get("error_code") if isinstance(told.get("error_code"), int) else response.status
+    assert isinstance(code, int)
+    description = str(told.get("description", "an answer that is not the Bot API's"))[:MAX_DESCRIPTION_CHARACTERS]
     if code == 429 or code >= 500:
-        seconds = (answer.get("parameters") or {}).get("retry_after")
         message = f"Telegram puts {method} off: {description} ({code})"
-        raise RetryableError(message, retry_after_seconds=None if seconds is None else float(seconds))
+        raise RetryableError(message, retry_after_seconds=pause_of(told.get("parameters")))
     raise BotRefused(method, code, description)
+
+
+def pause_of(parameters: Any) -> float | None:
+    """The seconds to wait that a refusal names. https://core.telegram.org/bots/api#responseparameters."""
+    seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return None
+    return min(max(float(seconds), 0.0), MAX_RETRY_AFTER_SECONDS)

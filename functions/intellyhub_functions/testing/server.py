@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -34,6 +34,8 @@ class Answer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    pieces: Iterable[bytes] | None = None
+    """Instead of a body: sent one by one as they come; an error among them breaks the connection off."""
 
     @classmethod
     def of_json(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
@@ -86,11 +88,23 @@ def make_handler(server: LocalServer) -> type[BaseHTTPRequestHandler]:
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
+            if answer.pieces is not None:
+                self.send_header("connection", "close")
+                self.send_pieces(answer.pieces)
+                return
             if answer.status != 304:
                 self.send_header("content-length", str(len(answer.body)))
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the caller did not wait
                 self.end_headers()
                 self.wfile.write(answer.body if self.command != "HEAD" else b"")
+
+        def send_pieces(self, pieces: Iterable[bytes]) -> None:
+            self.close_connection = True
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the caller did not wait
+                self.end_headers()
+                for piece in pieces:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
 
         do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = serve  # noqa: N815
 

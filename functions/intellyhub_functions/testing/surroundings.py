@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -14,9 +15,18 @@ from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.scope import Scope
 from intellyhub_engine.language.values.values import wrap
 from intellyhub_engine.machine.source import Cursors, Health, MemoryCursors, Replies, SourceContext
-from intellyhub_engine.machine.step import Step
+from intellyhub_engine.machine.step import FlowCard, Flows, Left, Memory, Spending, Step
 
-__all__ = ["Listening", "Log", "await_that", "make_context", "make_step"]
+__all__ = [
+    "FlowsOfTests",
+    "Listening",
+    "Log",
+    "MemoryOfTests",
+    "SpendingOfTests",
+    "await_that",
+    "make_context",
+    "make_step",
+]
 
 LOOK_SECONDS = 0.005
 
@@ -55,6 +65,9 @@ def make_step(
     listener: Mapping[str, Any] | None = None,
     timeout_seconds: float | None = None,
     services: Mapping[str, Any] | None = None,
+    memory: Memory | None = None,
+    spending: Spending | None = None,
+    flows: Flows | None = None,
     seq: int = 1,
 ) -> Step:
     """The first attempt of a step of a run called `run-1`, with these variables."""
@@ -72,7 +85,78 @@ def make_step(
         event=event,
         listener=listener or {},
         services=services or {},
+        memory=memory or MemoryOfTests(),
+        spending=spending or SpendingOfTests(),
+        flows=flows or FlowsOfTests(),
     )
+
+
+class MemoryOfTests:
+    """Satisfies `Memory`; `values` is what is remembered, as JSON gives it back."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def read(self, key: str) -> Any:
+        """What is remembered under the key."""
+        return wrap(self.values.get(key))
+
+    def write(self, key: str, value: Any) -> None:
+        """Remember it; None forgets."""
+        if value is None:
+            self.values.pop(key, None)
+        else:
+            self.values[key] = json.loads(json.dumps(value))
+
+    def change(self, key: str, change: Callable[[Any], Any]) -> Any:
+        """Remember what `change` makes of what is there."""
+        value = change(self.read(key))
+        self.write(key, value)
+        return value
+
+
+class SpendingOfTests:
+    """Satisfies `Spending`: `spent` is all that was noted, `limits` what is left of whose."""
+
+    def __init__(self, *limits: Left) -> None:
+        self.spent: list[dict[str, float]] = []
+        self.limits = limits
+
+    def add(self, amounts: Mapping[str, float]) -> None:
+        """Note what was spent."""
+        self.spent.append(dict(amounts))
+
+    def left(self, budget: Mapping[str, Any] | None = None) -> Sequence[Left]:
+        """The limits of the test, and of the budget what is left of it."""
+        own = [
+            Left(name=name, amount=float(most) - self._sum(name), most=float(most), of="the run")
+            for name, most in (budget or {}).items()
+        ]
+        return sorted([*self.limits, *own], key=lambda left: (left.name, left.amount))
+
+    def _sum(self, name: str) -> float:
+        names = ("input_tokens", "output_tokens") if name == "tokens" else (name,)
+        return sum(amounts.get(each, 0) for amounts in self.spent for each in names)
+
+
+class FlowsOfTests:
+    """Satisfies `Flows`: `answers` says by name what a flow gives for its input; `calls` is what was asked, by key."""
+
+    def __init__(self, cards: Sequence[FlowCard] = (), **answers: Callable[[Mapping[str, Any]], Any]) -> None:
+        self.cards = {card.name: card for card in cards}
+        self.answers = answers
+        self.calls: dict[str, tuple[str, Mapping[str, Any]]] = {}
+
+    def find(self, name: str) -> FlowCard | None:
+        """What is known of a flow."""
+        if name in self.answers and name not in self.cards:
+            return FlowCard(name=name, description="", input_schema=None)
+        return self.cards.get(name)
+
+    def call(self, name: str, given: Mapping[str, Any], *, key: str) -> Any:
+        """What the flow gives."""
+        self.calls[key] = name, given
+        return self.answers[name](given)
 
 
 def make_context(

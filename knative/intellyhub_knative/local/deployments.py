@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from intellyhub_engine.frozen import dataclass
+from intellyhub_functions.plugins.plugin import InstalledPlugin
 from intellyhub_knative.local.records import known_fields, read_records, remove_record, write_record
 
 __all__ = ["Delivery", "Deployment", "Version", "read_deployments", "remove_deployment", "write_deployment"]
@@ -58,6 +59,11 @@ class Deployment:
     """The current one first; after it those whose runs have not ended."""
     active: bool = True
     """False: nothing wakes it, its source is not listened to, its hook answers 404."""
+    description: str = ""
+    """What the flow does, in its author's words: for those who call it."""
+    input_schema: Mapping[str, Any] | None = None
+    """JSON Schema of what a caller sends; with it the flow is a tool of its tenant's MCP server."""
+    output_schema: Mapping[str, Any] | None = None
     listener: Mapping[str, Any] | None = None
     """The listener block as the author wrote it, placeholders unresolved; its `type` is the catalogue's name."""
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -66,6 +72,15 @@ class Deployment:
     """Which events of the tenant's broker it takes, beside those addressed to it (`flow` extension = `flow_id`): the
     dialects of Knative's Trigger `spec.filters` (exact, prefix, suffix, all, any, not), all of which must match. None:
     only addressed ones."""
+    plugins: tuple[InstalledPlugin, ...] = ()
+    """Those that it uses, and those of the flows that it calls."""
+    layers: Mapping[str, str] = field(default_factory=dict)
+    """Requirements of its `python` states (`layers.requirements.key_of`) -> the folder in which they are installed."""
+    services: Mapping[str, str] = field(default_factory=dict)
+    """What the tenant's services give it by name, such as `REDIS_URL`; placeholders in the texts name variables and
+    secrets of the tenant, which come before these."""
+    stock: str = ""
+    """What `plugins`, `layers` and `services` were chosen from; where that has changed, they are chosen anew."""
     delivery: Delivery = field(default_factory=Delivery)
     concurrency: int = 1
     """Runs at a time in one worker."""
@@ -114,6 +129,9 @@ def make_deployment(document: Mapping[str, Any]) -> Deployment:
     """A deployment from its document; keys of newer versions are left out."""
     known = known_fields(Deployment, document)
     known["versions"] = tuple(Version(**known_fields(Version, version)) for version in known["versions"])
+    known["plugins"] = tuple(
+        InstalledPlugin(**known_fields(InstalledPlugin, plugin)) for plugin in known.get("plugins", ())
+    )
     known["filters"] = tuple(known.get("filters", ()))
     known["delivery"] = Delivery(**known_fields(Delivery, known.get("delivery", {})))
     return Deployment(**known)

@@ -66,6 +66,16 @@ class Layout:
         """A tenant's compiled flows (`cache_dir` of `load_program`). Its workers can read it, not write it."""
         return self.data / "programs" / tenant_id
 
+    def plugins_of(self, tenant_id: str) -> Path:
+        """A tenant's plugins: `plugins.json`, and the files of each below `<name>/<digest>`."""
+        return self.data / "plugins" / tenant_id
+
+    @property
+    def layers(self) -> Path:
+        """Python packages of plugins, in folders named by the hash of what is in them. Workers can read those of their
+        flow."""
+        return self.data / "layers"
+
     @property
     def cursors(self) -> Path:
         """Where sources keep their places."""

@@ -14,10 +14,12 @@ from intellyhub_engine.language.values.variables import compile_variables
 from intellyhub_engine.machine.listener import fill_in
 from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.keys import Keys
-from intellyhub_knative.local.seal import unseal
+from intellyhub_knative.local.services import outer_names
 from intellyhub_knative.local.tenants import Tenant
 
 __all__ = ["resolve_listener"]
+
+NOT_PARAMETERS = frozenset(("type", "listener_type", "output", "parameters"))
 
 
 def resolve_listener(deployment: Deployment, tenant: Tenant, keys: Keys, catalogue: Catalogue) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def resolve_listener(deployment: Deployment, tenant: Tenant, keys: Keys, catalog
         prelude = Prelude(compile_variables(deployment.variables), compile_template(canonical(written, source)))
     except ExpressionInvalid as fault:
         raise InputInvalid(f"variables or listener: {fault.message}") from fault
-    outer = {**unseal(tenant.sealed_secrets, keys), **tenant.variables}
+    outer = outer_names(deployment, tenant, keys).all
     return fill_in(
         prelude, source, outer=outer, now_ns=time.time_ns, remedy="set what is missing as a variable or secret"
     )
@@ -44,4 +46,8 @@ def canonical(written: Mapping[str, Any], source: SourceType) -> dict[str, Any]:
     """The keys that are parameters, under the names of the manifest."""
     names = {alias: name for name, parameter in source.parameters.items() for alias in parameter.aliases}
     renamed = {names.get(key, key): value for key, value in written.items()}
-    return {key: value for key, value in renamed.items() if key in source.parameters}
+    return {
+        key: value
+        for key, value in renamed.items()
+        if key in source.parameters or (source.open_parameters and key not in NOT_PARAMETERS)
+    }

@@ -30,6 +30,8 @@ class Tenant:
     """Name -> value, encrypted (`seal.py`, Fernet with the platform's key for `Purpose.SEALING`)."""
     event_token_digests: tuple[str, ...] = ()
     """SHA-256, in hex, of the API tokens with which events may be posted."""
+    budget: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What its flows may spend together: `{day, month: {tokens, cost_usd}}`. Its own variables can only lower that."""
     suspended: bool = False
     """Nothing of it starts; its events are refused."""
 

@@ -95,7 +95,7 @@ def test_commands_complete_without_being_imported(folder):
 
 def test_every_command_explains_itself_with_examples(folder):
     listed = re.findall(r"^  ([a-z]+)  +\S", call("--help").stdout.partition("Commands:")[2], re.MULTILINE)
-    assert len(listed) == 23
+    assert len(listed) == 25
     for name in listed:
         assert re.search(r"Examples?:\n +intellyhub|source <\(intellyhub", call(name, "--help").stdout), name
 

@@ -253,7 +253,7 @@ def test_every_pattern_of_a_request_has_words():
         shapes += shape.__subclasses__()
         patterns |= patterns_in(shape.model_json_schema())
     assert patterns <= set(PATTERNS)
-    assert len(patterns) == 2
+    assert len(patterns) == 3
 
 
 def test_a_role_is_called_by_its_name(house):

@@ -1,10 +1,16 @@
 """Every route keeps tenants apart. A new route without a row here fails."""
 
+import base64
+import json
+from typing import Any
+
 import pytest
 
 from intellyhub_control_plane.models.roles import Role
+from intellyhub_control_plane.plugins.files import pack
 from intellyhub_control_plane.web.area import NEEDS
 from intellyhub_control_plane.web.document import make_documented_app
+from intellyhub_functions.testing.git_server import GitServer, Repository
 from tests.unit.control_plane.house import HELLO, HOOK
 from tests.unit.control_plane.records import add_dead_letter, add_run, finished, logged, step
 
@@ -16,16 +22,30 @@ OPERATIONS = {
 GUARDED = {name: each for name, each in OPERATIONS.items() if each[2].get("security")}
 OPEN = {"register", "login", "getLiveness", "getHealth", "getVersionInfo"}
 """Routes that are for everybody, and speak of no tenant."""
-BODIES = {
+PLUGIN = {
+    "manifest.json": json.dumps(
+        {"name": "mine", "version": "1.0.0", "entry_file": "mine_state.py", "state_type": "mine"}
+    ),
+    "mine_state.py": "from .base_state import BaseState\n\n\nclass MineState(BaseState):\n    state_type = 'mine'\n",
+}
+BODIES: dict[str, dict[str, Any]] = {
     "createFlow": {"name": "Mine", "yaml_content": HELLO},
     "createToken": {"name": "mine"},
     "executeFlow": {},
     "forkRun": {"seq": 1},
+    "importServices": {"yaml_content": "microservices: [{id: mine, type: redis, connection: {}}]"},
+    "inspectPlugin": {"source": "REPOSITORY"},
+    "installPlugin": {"archive": base64.b64encode(pack({k: v.encode() for k, v in PLUGIN.items()})).decode()},
+    "installPluginsOfFlow": {},
+    "registerService": {"name": "Mine", "type": "redis"},
     "replayRun": {},
     "resumeRun": {"decision": True},
+    "scaleService": {"replicas": 1},
     "setSecret": {"name": "mine", "value": "my-own-value"},
     "setVariable": {"key": "mine", "value": 1},
+    "syncRepository": {"url": "REPOSITORY"},
     "updateFlow": {"name": "taken over"},
+    "updateService": {"name": "taken over"},
     "validateFlow": {"yaml_content": HELLO},
 }
 """A body for each operation that takes one."""
@@ -34,6 +54,15 @@ BODIES = {
 @pytest.fixture(scope="module")
 def house(shared_house):
     return shared_house
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A repository of plugins, which is anybody's."""
+    folder = tmp_path_factory.mktemp("git")
+    Repository(folder / "plugins.git").commit({f"plugins/mine/{name}": text for name, text in PLUGIN.items()})
+    with GitServer(folder) as server:
+        yield f"git+{server.url}/plugins.git"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +80,12 @@ def victim(house):
     token = house.call(person, "POST", "/api/tokens", {"name": "victim's token"}).json
     house.call(person, "POST", "/api/variables", {"key": "victims_variable", "value": "victim"})
     house.call(person, "POST", "/api/secrets", {"name": "victims_secret", "value": "victim-value"})
+    manifest = PLUGIN["manifest.json"].replace('"mine"', '"victims-plugin"', 1)
+    files = {name: text.encode() for name, text in {**PLUGIN, "manifest.json": manifest}.items()}
+    archive = base64.b64encode(pack(files)).decode()
+    assert house.call(person, "POST", "/api/plugins", {"archive": archive}).status_code == 201
+    service = {"id": "victims-service", "name": "victim", "type": "redis", "connection": {"host": "victim.test"}}
+    assert house.call(person, "POST", "/api/microservices/yaml/import", services_yaml(service)).status_code == 200
     names = {
         "flow_id": flow["id"],
         "version": "1",
@@ -58,6 +93,8 @@ def victim(house):
         "token_id": token["id"],
         "key": "victims_variable",
         "name": "victims_secret",
+        "plugin": "victims-plugin",
+        "service_id": "victims-service",
         "dead_letter_id": str(add_dead_letter(house, person, flow["id"], "victim")),
     }
     return person, names
@@ -73,11 +110,13 @@ def test_every_rule_of_the_application_says_who_may_call_it(house):
 
 
 @pytest.mark.parametrize("operation_id", sorted(GUARDED))
-def test_nobody_sees_or_touches_what_is_another_tenants(house, victim, stranger, operation_id):
+def test_nobody_sees_or_touches_what_is_another_tenants(house, victim, stranger, repository, operation_id):
     method, path, operation = GUARDED[operation_id]
     person, names = victim
     before = snapshot(house, person, names)
     body = BODIES[operation_id] if "requestBody" in operation else None
+    if body:
+        body = {key: repository if value == "REPOSITORY" else value for key, value in body.items()}
     answer = house.call(stranger, method, path.format(**names), body)
     if "{" in path:
         assert answer.status_code == 404, answer.text
@@ -92,7 +131,7 @@ def test_nobody_sees_or_touches_what_is_another_tenants(house, victim, stranger,
 @pytest.mark.parametrize("operation_id", sorted(GUARDED))
 def test_nobody_gets_in_without_saying_who(house, operation_id):
     method, path, _ = GUARDED[operation_id]
-    names = dict.fromkeys(("flow_id", "run_id", "token_id", "key", "name"), "x")
+    names = dict.fromkeys(("flow_id", "run_id", "token_id", "key", "name", "plugin", "service_id"), "x")
     answer = house.call(None, method, path.format(version=1, dead_letter_id=1, **names))
     assert answer.status_code == 401
 
@@ -115,8 +154,15 @@ def test_a_role_below_the_one_that_a_route_asks_for_is_refused(house, victim, op
 
 def snapshot(house, person, names):
     """What the victim has."""
-    pages = ("flows", "tokens", "variables", "secrets", "runs", "dead-letters", f"flows/{names['flow_id']}/versions")
+    pages = (
+        *("flows", "tokens", "variables", "secrets", "runs", "dead-letters", f"flows/{names['flow_id']}/versions"),
+        *("plugins", "microservices"),
+    )
     return {page: house.call(person, "GET", f"/api/{page}").json["items"] for page in pages}
+
+
+def services_yaml(*services):
+    return {"yaml_content": json.dumps({"microservices": services})}
 
 
 def snake_case(name):

@@ -293,9 +293,9 @@ def test_a_disk_that_is_full_is_told_as_that(house, ada, monkeypatch):
 
 
 def test_a_fault_of_ours_tells_nothing_of_itself(house, ada, monkeypatch):
-    from intellyhub_control_plane.routes import flows
+    from intellyhub_control_plane import examination
 
-    monkeypatch.setattr(flows, "examine_text", lambda *_: 1 / 0)
+    monkeypatch.setattr(examination, "examine_text", lambda *_: 1 / 0)
     answer = house.call(ada, "POST", "/api/flows", {"name": "x", "yaml_content": HELLO})
     assert (answer.status_code, answer.json["type"]) == (500, "urn:intellyhub:problem:internal")
     assert "ZeroDivision" not in answer.text

@@ -106,7 +106,7 @@ def faults_of_given(
 ) -> Iterator[Problem]:
     """What is missing, and what cannot be meant."""
     for parameter in parameters.values():
-        if parameter.name in COMMON_KEYS and parameter.name not in given:
+        if parameter.name in STEERING_KEYS and parameter.name not in given:
             continue
         value = given.get(parameter.name)
         if value is not None:

@@ -14,6 +14,7 @@ from intellyhub_engine.language.checking.parameter_schema import make_parameters
 from intellyhub_engine.language.model import Durability
 from intellyhub_engine.language.parsing.bodies import DONE_KEYS, LOG_LEVELS, RETRY_KEYS, TARGET_KEYS
 from intellyhub_engine.language.parsing.branches import DEFAULT_KEYS, FALSE_KEYS, TRUE_KEYS
+from intellyhub_engine.language.parsing.budgets import AMOUNTS, SPANS
 from intellyhub_engine.language.parsing.commands import COMMAND_KINDS
 from intellyhub_engine.language.parsing.flowtests import STATUSES
 from intellyhub_engine.language.parsing.loops import BODY_KEYS
@@ -84,8 +85,15 @@ def _top_level(key: str) -> dict[str, Any]:
         "tests": {"type": ["array", "object", "null"], "items": _TEST, "additionalProperties": _TEST},
         "input": {"type": ["object", "null"]},
         "output": {"type": ["object", "null"]},
+        "budget": _budget(),
     }
     return tables.get(key, TEXT)
+
+
+def _budget() -> dict[str, Any]:
+    amounts = {name: {"type": ["number", "string"], "minimum": 0, "description": AMOUNTS[name]} for name in AMOUNTS}
+    spans = {name: {"type": ["object", "null"], "description": SPANS[name], "properties": amounts} for name in SPANS}
+    return {"type": ["object", "null"], "properties": {**spans, **amounts}}
 
 
 _TEST = {"$ref": "#/$defs/test"}

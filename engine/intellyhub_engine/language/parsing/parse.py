@@ -9,6 +9,7 @@ from typing import Any
 from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.errors import FlowInvalid
 from intellyhub_engine.language.model import Durability, Flow
+from intellyhub_engine.language.parsing.budgets import read_budget
 from intellyhub_engine.language.parsing.builder import Builder, start_of
 from intellyhub_engine.language.parsing.findings import Findings, kind_of
 from intellyhub_engine.language.parsing.flowtests import read_tests
@@ -37,6 +38,7 @@ TOP_LEVEL_KEYS: Mapping[str, str] = {
     "tests": "what must come out of which event",
     "input": "JSON Schema of what a caller sends",
     "output": "JSON Schema of what the flow answers",
+    "budget": "what its runs may spend: run, day, month, each with tokens and cost_usd",
 }
 SPELLINGS = {"input_schema": "input", "output_schema": "output", "test": "tests"}
 LEVELS = {"warn": "warning", "critical": "error"}
@@ -138,6 +140,7 @@ class _Reader:
             tests=read_tests(self.root, self.findings),
             input_schema=self._given("input", self.findings.mapping),
             output_schema=self._given("output", self.findings.mapping),
+            budget=read_budget(self.root, self.findings),
             digest=self.document.digest,
             places=Places(self.document, places),
         )

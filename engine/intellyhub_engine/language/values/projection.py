@@ -22,7 +22,7 @@ class Projection:
     __slots__ = ("_fields", "_known", "_roots", "_spread", "knows_source")
 
     def __init__(self, source_type: SourceType | None, listener: Listener | None) -> None:
-        self.knows_source = source_type is not None
+        self.knows_source = source_type is not None and not source_type.open_fields
         self._spread = source_type.spread if source_type else None
         self._fields = tuple(source_type.fields.items()) if source_type else ()
         self._known = frozenset([self._spread, *(name for field, names in self._fields for name in (field, *names))])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepTimedOut
-from intellyhub_engine.journal.records import RunStatus, RunSuspended, RunWoken, StepStatus
+from intellyhub_engine.journal.records import RunStatus, RunSuspended, RunWoken, StepStatus, Used, total_of
 from intellyhub_engine.language.expressions.codes import link
 from intellyhub_engine.language.values.values import text_of, wrap
 from intellyhub_engine.machine.active import ActiveRun
@@ -162,6 +162,7 @@ def run_children(run: ActiveRun, code: StateCode, jobs: Sequence[Job], concurren
         note_waking(run, waited)
     run.begin_effect(code.name, code.type)
     children = work(run, jobs, concurrency)
+    sum_up(run, children)
     run.family.stop_if_told()
     if any(child.status in (RunStatus.FAILED, RunStatus.CANCELLED) for child in children):
         cancel_waiting(children)
@@ -175,6 +176,15 @@ def run_children(run: ActiveRun, code: StateCode, jobs: Sequence[Job], concurren
             raise StepTimedOut(f"{len(waits)} of its runs still waited after {code.timeout_seconds:g} s")
         raise Suspends(together(run, code, waits, deadline))
     return children
+
+
+def sum_up(run: ActiveRun, children: Sequence[ActiveRun]) -> None:
+    """What child runs have spent is told in their parent's record too, once they are over."""
+    known = {entry.child_id for entry in run.entries if type(entry) is Used}
+    for child in children:
+        amounts = total_of(entry.amounts for entry in child.entries if type(entry) is Used)
+        if amounts and child.suspended is None and child.start.run_id not in known:
+            run.append(Used(run.seq, run.attempt, amounts, run.host.now_ns(), child.start.run_id))
 
 
 def note_waking(run: ActiveRun, waited: RunSuspended) -> None:

@@ -147,15 +147,16 @@ def make_assert(code: StateCode, nodes: Nodes) -> Node:
 
 
 def make_end(code: StateCode, nodes: Nodes) -> Node:
-    """Ends the run, with an answer or as failed where it says so."""
+    """Ends the run, with an answer or as failed where it says so. A message is the answer where there is no other."""
     result, status, message = (
         link(code.codes[name]) if name in code.codes else None for name in ("result", "status", "message")
     )
 
     def advance(run: ActiveRun) -> Move:
         scope = run.scope
-        output = wrap(result(scope)) if result else None
         failed = status is not None and text_of(status(scope)) == RunStatus.FAILED.value
+        answer = result or (None if failed else message)
+        output = wrap(answer(scope)) if answer else None
         run.error = end_message(text_of(message(scope)) if message else "", failed, code.name)
         run.output = output
         run.status = RunStatus.FAILED if failed else RunStatus.SUCCEEDED

@@ -9,6 +9,10 @@ from intellyhub_engine.errors import PermanentError, StepTimedOut
 from intellyhub_engine.journal.records import StepStatus
 from intellyhub_engine.language.expressions.codes import link
 from intellyhub_engine.language.values.values import wrap
+from intellyhub_engine.machine.calling import RunFlows
+from intellyhub_engine.machine.remembering import FlowMemory
+from intellyhub_engine.machine.spending import RunSpending
+from intellyhub_engine.machine.states.aiming import find_target
 from intellyhub_engine.machine.states.deadlines import perform_within
 from intellyhub_engine.machine.states.failures import SoftFault, error_target_of
 from intellyhub_engine.machine.states.node import Move, Node, success_target
@@ -39,12 +43,15 @@ def make_effect(code: StateCode, nodes: Nodes) -> Node:
         if effect:
             run.begin_effect(code.name, code.type)
         step = make_step(run, code)
+        run.speaks = effect
         try:
             result = (
                 perform(parameters, step) if timeout is None else perform_within(perform, parameters, step, timeout)
             )
         except TimeoutError as fault:
             raise StepTimedOut(str(fault) or "the other side did not answer in time") from fault
+        finally:
+            run.fall_silent()
         return complete(run, node, result)
 
     node = Node(code, advance, error_target=error_target_of(code, nodes), pure=False)
@@ -62,6 +69,8 @@ def perform_of(code: StateCode, kind: StateType | None) -> Perform:
 def complete(run: ActiveRun, node: Node, result: Any) -> Move:
     """Take over what a function gave back, and record the step. Raises SoftFault."""
     outcome = result if type(result) is Outcome else None
+    if outcome is not None and outcome.usage:
+        run.spend(outcome.usage)
     if outcome is not None and outcome.fault is not None:
         raise SoftFault(outcome)
     changes: dict[str, Any] = {}
@@ -75,13 +84,17 @@ def complete(run: ActiveRun, node: Node, result: Any) -> Move:
     run.scope.update(changes)
     for name in removed:
         del run.scope[name]
-    target = finish(run, node, StepStatus.SUCCEEDED, success_target(node.code), changes, removed=removed)
-    return target, None
+    chosen = outcome.goes_to if outcome is not None else None
+    target = success_target(node.code) if chosen is None else find_target(run, node, chosen)
+    return finish(run, node, StepStatus.SUCCEEDED, target, changes, removed=removed), None
 
 
 def make_step(run: ActiveRun, code: StateCode) -> Step:
     """What the function is told about its visit."""
     host, program = run.host, run.program
+    ties = run.ties
+    if ties is None:
+        ties = run.ties = (FlowMemory(run), RunSpending(run), RunFlows(run))
     return Step(
         run_id=run.start.run_id,
         flow=program.head.name,
@@ -95,7 +108,12 @@ def make_step(run: ActiveRun, code: StateCode) -> Step:
         log=run.log,
         event=run.start.event,
         listener=listener_of(run),
+        memory=ties[0],
+        spending=ties[1],
+        flows=ties[2],
         services=host.services,
+        targets=code.targets,
+        output=code.output,
     )
 
 

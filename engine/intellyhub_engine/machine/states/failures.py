@@ -19,6 +19,7 @@ from intellyhub_engine.language.expressions.codes import link
 from intellyhub_engine.language.values.values import text_of, wrap
 from intellyhub_engine.machine.active import NOTHING
 from intellyhub_engine.machine.masking import mask
+from intellyhub_engine.machine.states.aiming import find_target
 from intellyhub_engine.machine.states.node import success_target
 from intellyhub_engine.machine.states.outputs import make_assign
 from intellyhub_engine.machine.states.steps import finish, table_of
@@ -129,7 +130,9 @@ def go_on(run: ActiveRun, node: Node, fault: SoftFault, message: str) -> str | N
     """A soft fault nobody catches: the state counts as done."""
     changes = changes_of(run, node, fault)
     run.scope.update(changes)
-    target = finish(run, node, StepStatus.SUCCEEDED, success_target(node.code), changes, removed=fault.outcome.removed)
+    chosen = fault.outcome.goes_to
+    following = success_target(node.code) if chosen is None else find_target(run, node, chosen)
+    target = finish(run, node, StepStatus.SUCCEEDED, following, changes, removed=fault.outcome.removed)
     run.log("warning", f"{node.name}: {message}")
     return target
 

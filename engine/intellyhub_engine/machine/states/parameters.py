@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from intellyhub_engine.catalogue.manifest import Parameter, Syntax
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.expressions.codes import link
+from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.states.conversion import convert
 
 if TYPE_CHECKING:
     from intellyhub_engine.catalogue.manifest import StateType
+    from intellyhub_engine.language.expressions.codes import Code
     from intellyhub_engine.language.program import StateCode
     from intellyhub_engine.language.values.scope import Scope
     from intellyhub_engine.machine.active import ActiveRun
@@ -29,6 +31,8 @@ def make_resolver(code: StateCode, kind: StateType | None) -> Resolve:
     defaults = {name: parameter.default for name, parameter in known.items() if parameter.default is not None}
     required = [name for name, parameter in known.items() if parameter.required]
     parts = [(name, link(text), checker_of(code, known.get(name))) for name, text in code.codes.items()]
+    if kind is not None and kind.texts:
+        parts = [(name, give, check or text_for(code.codes[name])) for name, give, check in parts]
     secret = [name for name, parameter in known.items() if parameter.secret and name in code.codes]
 
     def resolve(run: ActiveRun) -> dict[str, Any]:
@@ -65,6 +69,13 @@ def checker_of(code: StateCode, parameter: Parameter | None) -> Callable[[Any], 
         return None
     place = f"the parameter {parameter.name!r} of {code.name!r}"
     return lambda value: convert(value, parameter, place)
+
+
+def text_for(text: Code) -> Callable[[Any], Any] | None:
+    """What makes a text of the number or truth value that a placeholder gives; None for what was written as one."""
+    if text.kind == "constant":
+        return None
+    return lambda value: text_of(value) if isinstance(value, int | float) else value
 
 
 def keep_secret(run: ActiveRun, value: Any) -> None:

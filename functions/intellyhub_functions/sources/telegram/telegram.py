@@ -1,4 +1,7 @@
-"""The `telegram` source: asks the Bot API for updates by long polling. https://core.telegram.org/bots/api#getupdates."""
+"""The `telegram` source: asks the Bot API for updates by long polling. https://core.telegram.org/bots/api#getupdates.
+
+In webhook mode the events come through `hook`, and it only sees to it that Telegram sends them.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,34 @@ from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
 from intellyhub_functions.sources.backoff import Backoff
 from intellyhub_functions.sources.interruption import call_until
-from intellyhub_functions.sources.telegram.messages import accepts, make_event
-from intellyhub_functions.sources.telegram.voice import save_voice
+from intellyhub_functions.sources.telegram.messages import (
+    MalformedUpdate,
+    accepts,
+    make_event,
+    read_update,
+    wanted_updates,
+)
+from intellyhub_functions.sources.telegram.registered import keep_registered
+from intellyhub_functions.sources.telegram.voice import save_files
 from intellyhub_functions.telegram.bot_api import Bot, BotRefused, find_api_url
+from intellyhub_functions.telegram.registration import unregister
 
 __all__ = ["listen"]
 
 MAX_UPDATES = 100
 CALL_SECONDS = 10.0
 """For a call beyond the time that Telegram holds it open."""
+NAME = "the telegram listener"
 
 
 def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
-    """One event per accepted message. The place is the next update's number: Telegram forgets what is before it."""
-    token = text_of(parameters.get("bot_token") or context.settings.get("TELEGRAM_BOT_TOKEN"))
+    """One event per accepted update. The place is the next update's number: Telegram forgets what is before it."""
+    token = text_of(parameters.get("bot_token") or context.settings.get("TELEGRAM_BOT_TOKEN")).strip()
     bot = Bot(token=token, api_url=find_api_url(parameters, context.settings), timeout_seconds=CALL_SECONDS)
     place = f"telegram {hashlib.sha256(token.encode()).hexdigest()[:16]}"
+    if parameters.get("mode") == "webhook":
+        keep_registered(bot, parameters, context, place)
+        return
     backoff = Backoff(context)
     while not context.stopping.is_set():
         try:
@@ -37,42 +52,74 @@ def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Ev
                 context.cursors.put(place, offset)
             updates = ask(bot, offset, parameters, context)
         except RetryableError as failure:
-            backoff.fail(failure, "the telegram listener")
+            backoff.fail(failure, NAME)
             continue
         except BotRefused as refusal:
-            if refusal.code != 409:  # 409: another process asks for the same bot's updates
-                raise PermanentError(f"the telegram listener ends: {refusal}") from refusal
-            backoff.fail(RetryableError(str(refusal)), "the telegram listener")
+            backoff.fail(yield_to_other(refusal, bot, context), NAME)
             continue
         backoff.succeed()
         for update in updates:
-            yield from give(update, bot, parameters, context)
+            event = make_event_of(update, bot, parameters, context)
+            if context.stopping.is_set():  # perhaps in the middle of a download: it comes again, whole
+                return
+            if event is not None:
+                yield event
             context.cursors.put(place, update["update_id"] + 1)
         context.sleep(0 if updates else parameters.get("polling_interval", 2))
+
+
+def yield_to_other(refusal: BotRefused, bot: Bot, context: SourceContext) -> RetryableError:
+    """What may pass of a refusal: another process that asks for the same bot's updates, or a webhook that takes them;
+    a webhook is taken away. Everything else raises PermanentError."""
+    if refusal.code != 409:
+        raise PermanentError(f"{NAME} ends: {refusal}") from refusal
+    if "webhook" in refusal.description:
+        context.log("warning", "the bot's updates went to a webhook, which is taken away: this listener asks for them")
+        try:
+            unregister(bot)
+        except (BotRefused, RetryableError) as fault:
+            return RetryableError(f"the bot's webhook cannot be taken away: {fault}")
+    return RetryableError(str(refusal))
 
 
 def first_offset(bot: Bot, parameters: Mapping[str, Any]) -> int:
     """Where to begin at the first contact: after what waits already, unless that is wanted too."""
     if not parameters.get("ignore_old_messages", True):
         return 0
-    waiting = bot.call("getUpdates", {"offset": -1, "limit": 1, "timeout": 0})
+    waiting = read_answer(bot.call("getUpdates", {"offset": -1, "limit": 1, "timeout": 0}))
     return int(waiting[-1]["update_id"]) + 1 if waiting else 0
 
 
-def ask(bot: Bot, offset: int, parameters: Mapping[str, Any], context: SourceContext) -> list[Any]:
+def ask(bot: Bot, offset: int, parameters: Mapping[str, Any], context: SourceContext) -> list[Mapping[str, Any]]:
     """The updates from `offset` on; waits for one as long as `timeout` says."""
     seconds = parameters.get("timeout", 30)
-    arguments = {"offset": offset, "limit": MAX_UPDATES, "timeout": seconds, "allowed_updates": ["message"]}
+    kinds = wanted_updates(parameters)
+    arguments = {"offset": offset, "limit": MAX_UPDATES, "timeout": seconds, "allowed_updates": kinds}
     answer = call_until(lambda: bot.call("getUpdates", arguments, extra_seconds=seconds), context.stopping)
-    return list(answer or ())
+    return read_answer(answer)
 
 
-def give(update: Mapping[str, Any], bot: Bot, parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
-    """The event of an update, if it holds a message that the parameters accept."""
-    message = update.get("message")
-    if not message or not accepts(message, parameters):
-        return
-    files = {}
-    if "voice" in message and parameters.get("download_voice"):
-        files = save_voice(message["voice"], bot, parameters, context)
-    yield make_event(update["update_id"], message, files, context)
+def read_answer(answer: Any) -> list[Mapping[str, Any]]:
+    """Updates that can be passed over one by one, which takes their numbers. Raises RetryableError."""
+    updates = [] if answer is None else answer
+    numbered = isinstance(updates, list) and all(
+        isinstance(update, dict) and isinstance(update.get("update_id"), int) for update in updates
+    )
+    if not numbered:
+        raise RetryableError("Telegram's getUpdates gave an answer that is no list of updates")
+    found: list[Mapping[str, Any]] = updates
+    return found
+
+
+def make_event_of(
+    update: Mapping[str, Any], bot: Bot, parameters: Mapping[str, Any], context: SourceContext
+) -> Event | None:
+    """The event of an update that the parameters accept; a malformed one is skipped, and said to be."""
+    try:
+        heard = read_update(update)
+    except MalformedUpdate as fault:
+        context.log("error", f"update {update['update_id']} is skipped: {fault}")
+        return None
+    if heard is None or not accepts(heard, parameters):
+        return None
+    return make_event(heard, save_files(heard, bot, parameters, context), context.address)

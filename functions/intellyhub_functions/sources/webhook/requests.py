@@ -6,12 +6,13 @@ import json
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 from intellyhub_engine.events import Event
+from intellyhub_engine.machine.hook import Received
 
-__all__ = ["Received", "identity_of", "make_event", "read_body"]
+__all__ = ["identity_of", "make_event", "read_body"]
 
 EVENT_TYPE = "io.intellyhub.webhook.request"
 MAX_FIELDS = 1000
@@ -29,19 +30,6 @@ SECRET_HEADERS = frozenset(
         "x-webhook-secret",
     )
 )
-
-
-class Received(NamedTuple):
-    """A request, complete."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    """Lower-case names; bytes as Latin-1."""
-    body: bytes
-    address: str
-    """Of the caller."""
 
 
 def read_body(body: bytes, content_type: str) -> Any:

@@ -11,24 +11,17 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import text_of
+from intellyhub_engine.machine.hook import Received, Refused
 from intellyhub_functions.sources.lists import texts_of
 from intellyhub_functions.sources.webhook.challenges import answer_challenge, answer_subscription
 from intellyhub_functions.sources.webhook.checks import Network, is_allowed_address, make_networks
-from intellyhub_functions.sources.webhook.requests import Received, identity_of, make_event, read_body
+from intellyhub_functions.sources.webhook.requests import identity_of, make_event, read_body
 from intellyhub_functions.sources.webhook.signatures import Proven, Verify, hide_secret, make_verify
 
 __all__ = ["UNPROVABLE", "Challenge", "Refused", "Rules", "make_rules"]
 
 UNPROVABLE = "a `signature` needs the `secret` it is made with"
 PLACEHOLDER = re.compile(r"\{\{?\s*[\w.]+\s*\}?\}")
-
-
-class Refused(Exception):
-    """The request is not accepted, and why."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        self.status = status
-        super().__init__(reason)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +52,8 @@ class Rules:
             raise Refused(403, "this address may not call")
         challenge = answer_subscription(query, self.secret) if method == "GET" and self.secret else None
         if challenge is None and method not in self.methods:
-            raise Refused(405, f"{method} is not accepted here")
+            allowed = {"Allow": ", ".join(sorted(self.methods))}
+            raise Refused(405, f"{method} is not accepted here", allowed)
         return None if challenge is None else Challenge(text=challenge)
 
     def accept(self, received: Received, *, source: str, now_ns: int) -> Event | Challenge:

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from intellyhub_engine.errors import PermanentError
-from intellyhub_functions.sources.webhook.requests import Received
-from intellyhub_functions.sources.webhook.rules import Challenge, Refused, make_rules
+from intellyhub_engine.machine.hook import Received, Refused
+from intellyhub_functions.sources.webhook.rules import Challenge, make_rules
 from intellyhub_functions.sources.webhook.test_signatures import GITHUB, SLACK, STRIPE
 
 

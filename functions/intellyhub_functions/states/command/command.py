@@ -46,7 +46,7 @@ def run_mqtt(parameters: Mapping[str, Any], step: Step) -> Any:
 
 
 def run_email(parameters: Mapping[str, Any], step: Step) -> Any:
-    from intellyhub_functions.states.command.mail import send_mail
+    from intellyhub_functions.mail.sending import send_mail
 
     return send_mail(parameters["email"], step)
 

@@ -2,59 +2,25 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
-import asyncio
 import socket
 import threading
 
 import pytest
-from amqtt.broker import Broker
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from intellyhub_engine.errors import PermanentError, RetryableError
+from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled
+from intellyhub_functions.settings import settings
 from intellyhub_functions.states.command.mqtt import publish
+from intellyhub_functions.testing.certificates import make_certificate
+from intellyhub_functions.testing.mqtt_broker import NEEDS_MOSQUITTO, AmqttBroker, Mosquitto, free_port
 from intellyhub_functions.testing.surroundings import await_that, make_step
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-class RunningBroker:
-    """A real broker on loopback, in a thread's event loop."""
-
-    def __init__(self, plugins):
-        self.port = free_port()
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self.thread.start()
-        config = {
-            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}},
-            "plugins": plugins,
-        }
-        self.broker = self.call(self.make(config))
-        self.call(self.broker.start())
-
-    async def make(self, config):
-        return Broker(config)
-
-    def call(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
-
-    def stop(self):
-        self.call(self.broker.shutdown())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
 
 
 @pytest.fixture(scope="module")
 def broker():
-    running = RunningBroker({"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}})
-    yield running
-    running.stop()
+    with AmqttBroker({"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}) as running:
+        yield running
 
 
 @pytest.fixture
@@ -93,14 +59,42 @@ def test_the_broker_comes_from_the_environment_when_left_out(broker, tmp_path):
 def test_a_refused_user_is_told_without_the_password(tmp_path):
     users = tmp_path / "users"
     users.write_text("")
-    closed = RunningBroker({"amqtt.plugins.authentication.FileAuthPlugin": {"password_file": str(users)}})
-    try:
+    with AmqttBroker({"amqtt.plugins.authentication.FileAuthPlugin": {"password_file": str(users)}}) as closed:
         parameters = {"broker": "127.0.0.1", "port": closed.port, "topic": "t", "username": "u", "password": "s3cret"}
-        with pytest.raises((PermanentError, RetryableError), match="refuses the connection") as failure:
+        with pytest.raises(PermanentError, match="refuses the connection") as failure:
             publish(parameters, make_step(tmp_path))
         assert "s3cret" not in str(failure.value)
+
+
+@NEEDS_MOSQUITTO
+@pytest.mark.parametrize("version", ["3.1.1", 5])
+@pytest.mark.parametrize("quality", [0, 1, 2])
+def test_a_message_arrives_encrypted_in_both_versions_of_the_protocol(tmp_path, version, quality):
+    certificate = make_certificate(tmp_path)
+    with Mosquitto(tmp_path, certificate=certificate) as secure:
+        parameters = {"broker": f"mqtts://localhost:{secure.port}", "version": version, "qos": quality, "topic": "t"}
+        assert publish({**parameters, "ca_file": "server.pem"}, make_step(tmp_path)).success
+        with pytest.raises(PermanentError, match="certificate is not valid"):
+            publish(parameters, make_step(tmp_path))
+
+
+def test_a_run_that_is_cancelled_waits_for_no_broker(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        step = make_step(tmp_path)
+        threading.Timer(0.2, step.cancelled.set).start()
+        with pytest.raises(StepCancelled):
+            publish({"broker": "127.0.0.1", "port": silent.getsockname()[1], "topic": "t"}, step)
+
+
+def test_a_broker_that_may_not_be_reached_is_refused(broker, tmp_path, monkeypatch):
+    monkeypatch.setenv("INTELLYHUB_NETWORK", "public")
+    settings.cache_clear()
+    try:
+        with pytest.raises(PermanentError, match="may not connect"):
+            publish({"broker": "127.0.0.1", "port": broker.port, "topic": "t"}, make_step(tmp_path))
     finally:
-        closed.stop()
+        monkeypatch.undo()
+        settings.cache_clear()
 
 
 def test_a_broker_that_is_away_may_come_back(tmp_path):

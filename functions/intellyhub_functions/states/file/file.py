@@ -1,4 +1,4 @@
-"""The `file` state: one action on one file of the workspace."""
+"""The `file` state: one action on one file of the workspace; where S3 is involved, `remote` has it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.machine.step import Step
 from intellyhub_functions.states.file.content import from_bytes, to_bytes
-from intellyhub_functions.states.file.paths import place, shown
+from intellyhub_functions.states.file.paths import is_object, place, shown
 from intellyhub_functions.states.file.storage import append_once, read_up_to, write_whole
 
-__all__ = ["perform"]
+__all__ = ["MAX_COPIED", "content_of", "perform", "translate"]
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MAX_COPIED = 256 * 1024 * 1024
@@ -23,6 +23,10 @@ MAX_LISTED = 10_000
 
 def perform(parameters: Mapping[str, Any], step: Step) -> Any:
     """Do the action. `read` gives the content, `exists` a truth value, `list` paths; the others the file's path."""
+    if is_object(parameters["path"]) or is_object(parameters.get("destination")):
+        from intellyhub_functions.states.file.remote import perform_remotely
+
+        return perform_remotely(parameters, step)
     path = place(parameters["path"], step.workspace)
     try:
         return ACTIONS[parameters["action"]](path, parameters, step)
@@ -103,6 +107,7 @@ def list_files(path: Path, parameters: Mapping[str, Any], step: Step) -> list[st
 
 
 def content_of(parameters: Mapping[str, Any]) -> bytes:
+    """What is to be written. Raises PermanentError where nothing is given."""
     if "content" not in parameters:
         raise PermanentError(f"content is missing; {parameters['action']} needs what to write")
     return to_bytes(parameters["content"], parameters.get("encoding", "utf-8"))

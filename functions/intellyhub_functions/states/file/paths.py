@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_functions.settings import settings
 
-__all__ = ["place", "shown"]
+__all__ = ["SCHEME", "is_object", "place", "shown"]
+
+SCHEME = "s3://"
+"""What paths of objects begin with."""
 
 
 def place(written: str, workspace: Path, *, also: Sequence[Path] = ()) -> Path:
@@ -35,3 +39,8 @@ def shown(path: Path, workspace: Path) -> str:
     """A path as results and messages give it: relative to the workspace where it is under it."""
     home = workspace.resolve()
     return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
+
+
+def is_object(written: Any) -> bool:
+    """Whether a flow's path means an object in S3, not a file."""
+    return isinstance(written, str) and written.strip().lower().startswith(SCHEME)

@@ -14,10 +14,10 @@ from intellyhub_knative.local.deployments import Deployment, Version
 from intellyhub_knative.local.journal.access import flow_token
 from intellyhub_knative.local.keys import Keys, Purpose
 from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.seal import unseal
+from intellyhub_knative.local.services import outer_names
 from intellyhub_knative.local.tenants import Tenant
 
-__all__ = ["make_assignment", "make_private", "user_of"]
+__all__ = ["code_of", "make_assignment", "make_private", "user_of"]
 
 USERS = 200_000_000
 """Numbers there are for tenants: two of a thousand tenants share one with a probability of 1 in 400."""
@@ -40,6 +40,8 @@ def make_assignment(
         idle_seconds=deployment.idle_seconds,
         timeout_seconds=deployment.timeout_seconds,
         cell=make_cell(deployment, layout, journal),
+        plugins=[asdict(plugin) for plugin in deployment.plugins],
+        layers=dict(deployment.layers),
     )
 
 
@@ -49,20 +51,33 @@ def make_cell(deployment: Deployment, layout: Layout, journal: Path) -> dict[str
         Cell(
             user=user_of(deployment.tenant_id),
             workspace=layout.workspace_of(deployment.tenant_id),
-            readable=(layout.flows_of(deployment.tenant_id), layout.programs_of(deployment.tenant_id), journal),
+            readable=(
+                layout.flows_of(deployment.tenant_id),
+                layout.programs_of(deployment.tenant_id),
+                journal,
+                *code_of(deployment),
+            ),
         )
     )
     return cell | {"workspace": str(cell["workspace"]), "readable": [str(path) for path in cell["readable"]]}
 
 
+def code_of(deployment: Deployment) -> tuple[Path, ...]:
+    """The folders of a flow's plugins, and of what they and its Python require."""
+    folders = {folder for plugin in deployment.plugins for folder in (plugin.folder, plugin.layer) if folder}
+    return tuple(map(Path, sorted({*folders, *deployment.layers.values()})))
+
+
 def make_private(deployment: Deployment, tenant: Tenant, keys: Keys) -> bytes:
     """What a worker of this flow is told in confidence, packed. Raises `InputInvalid` where a secret cannot be read."""
+    outer = outer_names(deployment, tenant, keys)
     private = Private(
         token=keys.token(Purpose.CALLER, deployment.journal_name),
         delivery_key=keys.token(Purpose.DELIVERY, deployment.journal_name),
         journal_token=flow_token(keys, deployment.journal_name),
-        variables=dict(tenant.variables),
-        secrets=unseal(tenant.sealed_secrets, keys),
+        variables=outer.variables,
+        secrets=outer.secrets,
+        budget=tenant.budget,
     )
     return orjson.dumps(asdict(private))
 

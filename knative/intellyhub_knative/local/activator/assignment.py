@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,10 @@ class Assignment:
     idle_seconds: float
     timeout_seconds: float
     cell: Mapping[str, Any]
+    plugins: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    """The fields of each `InstalledPlugin`."""
+    layers: Mapping[str, str] = field(default_factory=dict)
+    """As in the deployment."""
 
     def make_cell(self) -> Cell:
         """What it may reach."""
@@ -63,6 +67,8 @@ class Private:
     variables: Mapping[str, Any] = field(repr=False)
     """What the flow finds by name, secrets not among them."""
     secrets: Mapping[str, str] = field(repr=False)
+    budget: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What the tenant may spend."""
 
 
 def pack_private(packed: bytes) -> int:

@@ -18,9 +18,9 @@ __all__ = ["Briefing"]
 
 NO_BYTES = 0
 """The file size allowed to a tenant whose workspace is full: its flows can read and delete."""
-TOLD = ("tenant_slug", "slug", "concurrency", "idle_seconds", "timeout_seconds")
+TOLD = ("tenant_slug", "slug", "concurrency", "idle_seconds", "timeout_seconds", "plugins", "layers", "services")
 """The parts of a deployment that a worker is told."""
-KNOWN = ("variables", "sealed_secrets")
+KNOWN = ("variables", "sealed_secrets", "budget")
 """The parts of a tenant that a worker is told."""
 
 

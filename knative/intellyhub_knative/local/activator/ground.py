@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import intellyhub
 import intellyhub_engine
 import intellyhub_functions
 import intellyhub_knative
@@ -16,7 +17,7 @@ from intellyhub_knative.local.layout import Layout
 __all__ = ["make_ground"]
 
 LOG = logging.getLogger(__name__)
-PACKAGES = (intellyhub_engine, intellyhub_functions, intellyhub_knative)
+PACKAGES = (intellyhub, intellyhub_engine, intellyhub_functions, intellyhub_knative)
 
 
 def make_ground(layout: Layout) -> Ground:

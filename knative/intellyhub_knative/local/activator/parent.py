@@ -19,12 +19,13 @@ from intellyhub_engine.catalogue.installed import VARIABLE
 from intellyhub_engine.walls.enclosure import Ground
 from intellyhub_engine.walls.groups import remove_group
 from intellyhub_engine.walls.probe import Walls
+from intellyhub_functions.settings import VARIABLES
 from intellyhub_knative.local.activator import channel
 
 __all__ = ["Child", "WarmParent", "make_facts"]
 
 LOG = logging.getLogger(__name__)
-INHERITED = (VARIABLE, "PYTHONPATH")
+INHERITED = (VARIABLE, "PYTHONPATH", *VARIABLES)
 """What the warm parent takes over of the environment, beside what every program needs. Workers can see it."""
 FORK = {"fork": True}
 FIRST_PAUSE_SECONDS = 0.1

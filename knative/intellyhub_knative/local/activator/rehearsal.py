@@ -105,6 +105,15 @@ class Rehearsal:
         RemoteJournal("/", TOKEN).close()
         journal = MemoryJournal()
         worker.serve(
-            end, listener, shown, assignment, unpack_private(private), program, Blocks(), journal, worker.Early()
+            end,
+            listener,
+            shown,
+            assignment,
+            unpack_private(private),
+            program,
+            worker.catalogue_of(assignment),
+            Blocks(),
+            journal,
+            worker.Early(),
         )
         shown.close()

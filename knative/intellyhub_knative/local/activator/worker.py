@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from intellyhub_engine.blocks.blocks import Blocks
 from intellyhub_engine.blocks.forking import fork_host
-from intellyhub_engine.catalogue.installed import installed
+from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.errors import EngineError
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.model import Durability
@@ -32,6 +32,7 @@ from intellyhub_engine.serving.settings import Settings
 from intellyhub_engine.serving.worker import make_rules
 from intellyhub_engine.walls.enclosure import Ground, enclose
 from intellyhub_engine.walls.probe import Walls
+from intellyhub_functions.plugins.tables import InstalledPlugin, make_catalogue
 from intellyhub_knative.local.activator import channel
 from intellyhub_knative.local.activator.assignment import Assignment, Private, unpack_private
 from intellyhub_knative.local.activator.page import Page, State
@@ -100,18 +101,24 @@ def work(end: socket.socket, walls: Walls, ground: Ground, early: Early, message
     assignment = Assignment(**message)
     name_log_lines(assignment.label)
     enclose(walls, ground, assignment.make_cell())
-    program = load_as(assignment.name, Path(assignment.flow), assignment)
+    catalogue = catalogue_of(assignment)
+    program = load_as(assignment.name, Path(assignment.flow), assignment, catalogue)
     # The host of blocks is a copy of this process: it is forked before there is a secret in it.
     blocks = Blocks(host=fork_host() if starts_processes(program) else None)
     secret = unpack_private(private)
     soon = program.durability is not Durability.NONE
     journal = open_journal(Path(assignment.journal), secret.journal_token, soon=soon)
-    return serve(end, listener, page, assignment, secret, program, blocks, journal, early)
+    return serve(end, listener, page, assignment, secret, program, catalogue, blocks, journal, early)
 
 
-def load_as(name: str, path: Path, assignment: Assignment) -> Program:
+def catalogue_of(assignment: Assignment) -> Catalogue:
+    """What is built in, and what the flow's plugins bring."""
+    return make_catalogue([InstalledPlugin(**plugin) for plugin in assignment.plugins])
+
+
+def load_as(name: str, path: Path, assignment: Assignment, catalogue: Catalogue) -> Program:
     """A flow's program, under the platform's name for it, whatever its text calls it: the journal knows it by that."""
-    program = load_program(path, installed(), name=name, cache_dir=Path(assignment.programs))
+    program = load_program(path, catalogue, name=name, cache_dir=Path(assignment.programs))
     program.head = program.head._replace(name=name)
     return program
 
@@ -135,16 +142,17 @@ def serve(
     assignment: Assignment,
     private: Private,
     program: Program,
+    catalogue: Catalogue,
     blocks: Blocks,
     journal: Any,
     early: Early,
 ) -> int:
     """Answer what comes until there is a reason to end. The exit code."""
     settings = make_settings(assignment, private)
-    host = make_host(assignment, private, journal, blocks)
+    host = make_host(assignment, private, journal, blocks, catalogue)
     watch = Watch(page)
     exchange = Exchange(
-        rules=make_rules(settings, program, installed()),
+        rules=make_rules(settings, program, catalogue),
         runner=MachineRunner(program, host, key=private.delivery_key.encode()),
         gate=WatchedGate(watch, concurrency=assignment.places, queue_seconds=settings.queue_seconds),
         metrics=Metrics(assignment.name),
@@ -260,20 +268,21 @@ def make_settings(assignment: Assignment, private: Private) -> Settings:
     )
 
 
-def make_host(assignment: Assignment, private: Private, journal: Any, blocks: Blocks) -> Host:
+def make_host(assignment: Assignment, private: Private, journal: Any, blocks: Blocks, catalogue: Catalogue) -> Host:
     """What surrounds every run. Nothing of the platform's own environment is visible to flows."""
     named = {name: value for name, value in private.variables.items() if isinstance(value, str) and sounds_secret(name)}
     return Host(
         now_ns=time.time_ns,
-        catalogue=installed(),
+        catalogue=catalogue,
         journal=journal,
         owner=assignment.owner,
         outer={**private.secrets, **private.variables},
         secrets=frozenset((*private.secrets.values(), *named.values())),
         workspace=Path(assignment.cell["workspace"]),
-        services={"blocks": blocks},
+        services={"blocks": blocks, "layers": assignment.layers, "request_seconds": assignment.timeout_seconds},
         emit=make_emit(assignment, journal),
-        find_flow=make_finder(assignment),
+        budget=private.budget,
+        find_flow=make_finder(assignment, catalogue),
     )
 
 
@@ -300,7 +309,7 @@ def open_journal(path: Path, token: str, *, soon: bool) -> Any:
     return SqliteJournal(path)
 
 
-def make_finder(assignment: Assignment) -> Callable[[str], Program | None]:
+def make_finder(assignment: Assignment, catalogue: Catalogue) -> Callable[[str], Program | None]:
     """Finds the flows that this one calls, by slug, in their current version."""
     folder = Path(assignment.flows)
     found: dict[Path, Program] = {}
@@ -312,7 +321,7 @@ def make_finder(assignment: Assignment) -> Callable[[str], Program | None]:
         version = place.resolve()
         if version not in found:
             flow_id = version.parent.name if version.parent != folder.resolve() else place.stem
-            found[version] = load_as(f"{assignment.tenant_id}/{flow_id}", version, assignment)
+            found[version] = load_as(f"{assignment.tenant_id}/{flow_id}", version, assignment, catalogue)
         return found[version]
 
     return find

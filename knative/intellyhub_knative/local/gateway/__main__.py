@@ -15,6 +15,7 @@ from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_knative.local import board
 from intellyhub_knative.local.gateway.app import Gateway
+from intellyhub_knative.local.gateway.carriage import Carriage
 from intellyhub_knative.local.gateway.concealment import Concealment
 from intellyhub_knative.local.gateway.exchange import Exchange
 from intellyhub_knative.local.gateway.freshness import Present
@@ -40,14 +41,20 @@ async def run(surroundings: Surroundings, settings: Settings) -> None:
     layout, keys = surroundings.layout, surroundings.keys
     journal = AsyncJournalClient(layout.socket("journal"), keys.token(Purpose.JOURNAL))
     present = Present(layout)
-    streams = Streams(journal=journal, find_flow=present.journal_name, secrets_of=Concealment(present, keys).secrets_of)
+    secrets_of = Concealment(present, keys).secrets_of
+    streams = Streams(journal=journal, find_flow=present.journal_name, secrets_of=secrets_of)
     proxy = Proxy(control=layout.socket("control"), streams=streams, settings=settings, room=room)
     hooks = Hooks(
         present=present,
         keys=keys,
         catalogue=installed(),
-        journal=journal,
-        exchange=Exchange(layout, keys),
+        carriage=Carriage(
+            journal=journal,
+            exchange=Exchange(layout, keys),
+            follow=streams.follow,
+            secrets_of=secrets_of,
+            settings=settings,
+        ),
         settings=settings,
         room=room,
     )

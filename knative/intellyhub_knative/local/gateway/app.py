@@ -22,6 +22,7 @@ from intellyhub_knative.local.gateway.streams import Streams
 
 __all__ = ["Gateway"]
 
+PARTS = ("hooks", "events")
 MAX_LINE_BYTES = 8190
 MAX_HEADERS = 100
 LINGER_SECONDS = 1.0
@@ -78,7 +79,8 @@ class Gateway:
         assert self._port is not None
         self._port.has_spoken(request.protocol)
         path, _, query = request.raw_path.partition("?")
-        part = path.split("/", 2)[1] if path.startswith(("/hooks/", "/events/")) else "control"
+        first = path.split("/", 2)[1] if path.count("/") > 1 else ""
+        part = first if first in PARTS or first in self._hooks.tenants_hooks else "control"
         try:
             response = await self.route(request, part, path, query)
         except Refusal as refusal:
@@ -98,6 +100,8 @@ class Gateway:
             raise Refusal(Fault.BUSY, "too many connections are open", retry_after_seconds=1, close=True)
         if part == "hooks":
             return await self._hooks.answer(request, make_place(path, query))
+        if part in self._hooks.tenants_hooks:
+            return await self._hooks.answer_tenant(request, part, make_tenants_place(part, path, query))
         if part == "events":
             return await self._ingress.answer(request, path.removeprefix("/events/").rstrip("/"))
         return await self._proxy.answer(request)
@@ -119,4 +123,13 @@ def make_place(path: str, query: str) -> Place:
     parts = path.split("/", 4)
     if len(parts) < 4 or not parts[2] or not parts[3]:
         raise Refusal(Fault.NOT_FOUND, "no hook is here")
-    return Place(parts[2], parts[3], "/" + (parts[4] if len(parts) > 4 else ""), query)
+    rest = "/" + (parts[4] if len(parts) > 4 else "")
+    return Place(parts[2], parts[3], rest, query, f"/hooks/{parts[2]}/{parts[3]}")
+
+
+def make_tenants_place(part: str, path: str, query: str) -> Place:
+    """`/{part}/{tenant}[/{path}]` taken apart. Raises `Refusal`."""
+    parts = path.split("/", 3)
+    if not parts[2]:
+        raise Refusal(Fault.NOT_FOUND, "no hook is here")
+    return Place(parts[2], "", "/" + (parts[3] if len(parts) > 3 else ""), query, f"/{part}/{parts[2]}")

@@ -13,7 +13,7 @@ from intellyhub_knative.local.gateway.problems import Fault, Refusal
 from intellyhub_knative.local.gateway.room import Room
 from intellyhub_knative.local.gateway.settings import Network
 
-__all__ = ["find_client", "forward_headers", "go_on", "read_headers", "read_whole"]
+__all__ = ["find_base", "find_client", "forward_headers", "go_on", "read_headers", "read_whole"]
 
 HOP_BY_HOP = frozenset(
     (
@@ -95,6 +95,14 @@ def find_client(headers: Mapping[str, str], peer: str, trusted: Sequence[Network
             break
         client = named
     return client or peer
+
+
+def find_base(headers: Mapping[str, str], peer: str, trusted: Sequence[Network]) -> str:
+    """Where the caller found this port: `https://flows.example.org`. What proxies say counts only of trusted ones."""
+    told = headers if is_in(plain(peer), trusted) else {}
+    scheme = told.get("x-forwarded-proto", "http").partition(",")[0].strip().lower()
+    host = told.get("x-forwarded-host", headers.get("host", "localhost")).partition(",")[0].strip()
+    return f"{'https' if scheme == 'https' else 'http'}://{host}"
 
 
 def plain(address: str) -> str | None:

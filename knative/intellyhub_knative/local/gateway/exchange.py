@@ -7,9 +7,10 @@ import logging
 from typing import TypeVar
 
 from intellyhub_engine.events import Event
+from intellyhub_engine.machine.hook import Ran
 from intellyhub_engine.serving.cloudevents import encode_data, make_headers
 from intellyhub_knative.local.deployments import Deployment
-from intellyhub_knative.local.flow_answer import Answer, is_passing, other_version
+from intellyhub_knative.local.flow_answer import is_passing, other_version
 from intellyhub_knative.local.flow_socket import NoAnswer, ask, make_request, open_flow_socket
 from intellyhub_knative.local.keys import Keys, Purpose
 from intellyhub_knative.local.layout import Layout
@@ -20,6 +21,7 @@ LOG = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.5
 MAX_REMEMBERED = 10_000
+RESPOND_ASYNC = (("Prefer", "respond-async"),)
 
 Key = TypeVar("Key")
 
@@ -33,14 +35,15 @@ class Exchange:
         self._tokens: dict[str, str] = {}
         self._sockets: dict[tuple[str, int], str] = {}
 
-    async def deliver(self, deployment: Deployment, event: Event) -> Answer:
-        """The flow's answer to the event. Asks again for as long as it is awaited: an event's id tells the flow that
-        it is the same one, and a run that was made is found."""
+    async def deliver(self, deployment: Deployment, event: Event, *, begun: bool = False) -> Ran:
+        """The flow's answer to the event; with `begun` as soon as its run is durable. Asks again for as long as it is
+        awaited: an event's id tells the flow that it is the same one, and a run that was made is found."""
         body, content_type = encode_data(event)
         headers = [
             ("Authorization", f"Bearer {self.token(deployment.journal_name)}"),
             ("Content-Type", content_type or "application/json"),
             *make_headers(event),
+            *(RESPOND_ASYNC if begun else ()),
         ]
         request = make_request("POST", "/", headers, body)
         version, pause = deployment.current, FIRST_PAUSE_SECONDS
@@ -55,7 +58,7 @@ class Exchange:
                     version = other
                     await open_flow_socket(self._layout, deployment.flow_id, other.number)
                 elif not is_passing(answer):
-                    return answer
+                    return Ran(*answer)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

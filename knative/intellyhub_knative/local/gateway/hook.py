@@ -1,31 +1,31 @@
-"""A hook as its flow's and its tenant's records make it, and what was heard at it."""
+"""The hook of a flow or of a tenant as the records make it, and what was heard at it."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.errors import InputInvalid, PermanentError
 from intellyhub_engine.frozen import dataclass
+from intellyhub_engine.machine.hook import Callee, Facts, Hook
 from intellyhub_engine.machine.masking import mask
-from intellyhub_functions.sources.webhook.rules import Rules, make_rules
 from intellyhub_knative.local.deployments import Deployment
-from intellyhub_knative.local.gateway.settings import Settings
 from intellyhub_knative.local.keys import Keys
 from intellyhub_knative.local.listener import resolve_listener
 from intellyhub_knative.local.moments import moment_or_none
 from intellyhub_knative.local.seal import unseal
 from intellyhub_knative.local.tenants import Tenant
 
-__all__ = ["Heard", "Hook", "is_open", "make_hook", "show_hook"]
+__all__ = ["Admits", "Heard", "Opened", "is_hooked", "kind_of", "make_callee", "open_flow_hook", "show_hook"]
 
 LOG = logging.getLogger(__name__)
-LISTENER = "webhook"
 OPEN = "open"
+
+Admits = Callable[[Mapping[str, str]], bool]
+"""Whether the sender of these headers shows a token of the tenant."""
 
 
 class Heard:
@@ -47,14 +47,14 @@ class Heard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hook:
+class Opened:
     """One flow's hook."""
 
     tenant: Tenant
     deployment: Deployment
     heard: Heard
-    rules: Rules | None
-    """None: the listener cannot be used."""
+    hook: Hook | None
+    """None: there is none, or its listener cannot be used."""
     fault: str
     """Why it cannot; empty where it can. Secrets are masked."""
 
@@ -63,31 +63,45 @@ class Hook:
         return self.deployment is deployment and self.tenant is tenant
 
 
-def is_open(tenant: Tenant, deployment: Deployment) -> bool:
-    """Whether the flow has a hook that may be called."""
-    kind = (deployment.listener or {}).get("type")
-    return deployment.active and not tenant.suspended and kind == LISTENER
+def kind_of(deployment: Deployment) -> str:
+    """The type of the flow's listener; empty where it has none."""
+    return str((deployment.listener or {}).get("type") or "")
 
 
-def make_hook(
-    tenant: Tenant, deployment: Deployment, heard: Heard, keys: Keys, catalogue: Catalogue, settings: Settings
-) -> Hook:
-    """The hook with the rules that its listener asks for. A listener that cannot be used lets nobody in."""
-    rules, fault = None, ""
+def is_hooked(tenant: Tenant, deployment: Deployment, catalogue: Catalogue) -> bool:
+    """Whether the flow's listener is one that may be called over HTTP, now."""
+    source = catalogue.sources.get(kind_of(deployment))
+    return deployment.active and not tenant.suspended and source is not None and source.load_hook is not None
+
+
+def open_flow_hook(
+    tenant: Tenant, deployment: Deployment, heard: Heard, keys: Keys, catalogue: Catalogue, admits: Admits
+) -> Opened:
+    """The hook that the flow's listener asks for. A listener that cannot be used lets nobody in."""
+    hook, fault = None, ""
+    load = catalogue.sources[kind_of(deployment)].load_hook
+    assert load is not None
     try:
-        rules = bound(make_rules(resolve_listener(deployment, tenant, keys, catalogue)), settings)
+        parameters = resolve_listener(deployment, tenant, keys, catalogue)
+        facts = Facts(name=deployment.slug, flows=(make_callee(deployment),), admits=admits)
+        hook = load()(parameters, facts)
     except (InputInvalid, PermanentError) as refused:
         fault = masked(str(refused), tenant, keys)
         LOG.warning("the hook of %s/%s is closed: %s", tenant.slug, deployment.slug, fault)
-    return Hook(tenant=tenant, deployment=deployment, heard=heard, rules=rules, fault=fault)
+    return Opened(tenant=tenant, deployment=deployment, heard=heard, hook=hook, fault=fault)
 
 
-def bound(rules: Rules, settings: Settings) -> Rules:
-    """The rules, within what the platform allows."""
-    return replace(
-        rules,
-        max_body_bytes=min(rules.max_body_bytes, settings.max_hook_bytes),
-        reply_seconds=min(rules.reply_seconds, settings.max_reply_seconds),
+def make_callee(deployment: Deployment) -> Callee:
+    """A flow as those who call it know it."""
+    return Callee(
+        flow_id=deployment.flow_id,
+        name=deployment.slug,
+        title=deployment.name,
+        description=deployment.description,
+        source=deployment.address,
+        listener=kind_of(deployment) or None,
+        input_schema=deployment.input_schema,
+        output_schema=deployment.output_schema,
     )
 
 
@@ -99,16 +113,16 @@ def masked(message: str, tenant: Tenant, keys: Keys) -> str:
         return message
 
 
-def show_hook(hook: Hook) -> Mapping[str, Any]:
+def show_hook(opened: Opened) -> Mapping[str, Any]:
     """As the sources' host shows a source."""
     return {
-        "flow_id": hook.deployment.flow_id,
-        "tenant_id": hook.deployment.tenant_id,
-        "type": LISTENER,
-        "connected": hook.rules is not None,
-        "message": hook.fault or OPEN,
-        "last_contact_at": moment_or_none(hook.heard.contact_ns),
-        "last_event_at": moment_or_none(hook.heard.event_ns),
+        "flow_id": opened.deployment.flow_id,
+        "tenant_id": opened.deployment.tenant_id,
+        "type": kind_of(opened.deployment),
+        "connected": opened.hook is not None,
+        "message": opened.fault or OPEN,
+        "last_contact_at": moment_or_none(opened.heard.contact_ns),
+        "last_event_at": moment_or_none(opened.heard.event_ns),
         "next_attempt_at": None,
-        "events": hook.heard.events,
+        "events": opened.heard.events,
     }

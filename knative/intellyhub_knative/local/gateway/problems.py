@@ -25,6 +25,7 @@ class Fault(Enum):
     FORBIDDEN = Kind("forbidden", 403, "The sender may not do this")
     NOT_FOUND = WorkerFault.NOT_FOUND.value
     METHOD_NOT_ALLOWED = WorkerFault.METHOD_NOT_ALLOWED.value
+    NOT_ACCEPTABLE = Kind("not-acceptable", 406, "The answer's type is not one that the caller takes")
     TOO_SLOW = WorkerFault.TOO_SLOW.value
     TOO_LARGE = WorkerFault.TOO_LARGE.value
     UNSUPPORTED_TYPE = WorkerFault.UNSUPPORTED_TYPE.value

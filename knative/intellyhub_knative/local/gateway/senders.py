@@ -12,7 +12,7 @@ import jwt
 from intellyhub_knative.local.gateway.problems import Fault, Refusal
 from intellyhub_knative.local.tenants import Tenant
 
-__all__ = ["check_sender"]
+__all__ = ["admits", "check_sender"]
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="events"'}
 MAX_TOKEN_CHARACTERS = 4096
@@ -37,6 +37,15 @@ def check_sender(headers: Mapping[str, str], tenant: Tenant | None, session_key:
     if tenant.suspended:
         raise Refusal(Fault.FORBIDDEN, "the tenant is suspended")
     return tenant
+
+
+def admits(headers: Mapping[str, str], tenant: Tenant, session_key: bytes) -> bool:
+    """Whether the sender may run the tenant's flows."""
+    try:
+        check_sender(headers, tenant, session_key)
+    except Refusal:
+        return False
+    return True
 
 
 def knows_token(tenant: Tenant, token: str) -> bool:

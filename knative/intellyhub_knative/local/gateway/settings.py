@@ -24,6 +24,13 @@ def networks(value: str) -> tuple[Network, ...]:
         raise ValueError(f"holds what is no network: {fault}") from None
 
 
+def address(value: str) -> str:
+    """An http or https address, without a slash at its end."""
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError("is no address such as https://flows.example.org")
+    return value.rstrip("/")
+
+
 def variable(name: str, default: Any, read: Read) -> Any:
     """A setting that the variable `name` changes."""
     return field(default=default, metadata={"variable": name, "read": read})
@@ -39,6 +46,8 @@ class Settings:
     """0 takes a free one."""
     trusted_proxies: tuple[Network, ...] = variable("INTELLYHUB_TRUSTED_PROXIES", (), networks)
     """Whose `X-Forwarded-*` headers count: those of a proxy in front of this port."""
+    public_url: str = variable("INTELLYHUB_PUBLIC_URL", "", address)
+    """How the platform is reached from outside; empty: as each request reached it."""
     max_connections: int = variable("INTELLYHUB_GATEWAY_CONNECTIONS", 10_000, whole(1, 1_000_000))
     """Open at a time; the next ones are told 503."""
     header_seconds: float = variable("INTELLYHUB_GATEWAY_HEADER_SECONDS", 10.0, seconds(0.1, 600))

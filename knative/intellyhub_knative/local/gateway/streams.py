@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing, suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from intellyhub_engine.errors import EngineError
 from intellyhub_knative.local.gateway.channels import Channel, Dropped
 from intellyhub_knative.local.gateway.problems import Fault, Refusal
-from intellyhub_knative.local.gateway.telling import is_last, tell
+from intellyhub_knative.local.gateway.telling import is_last, make_messages, tell
 from intellyhub_knative.local.journal.frames import Frame
 
 __all__ = ["STREAM", "Streams", "Watchable"]
@@ -127,6 +127,14 @@ class Streams:
         async for frame in self._journal.watch(run_id, under=under, after=after):
             yield frame.index, tell(frame, self._secrets_of(frame.flow))
             if run_id is not None and is_last(frame):
+                return
+
+    async def follow(self, run_id: str) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        """What happens in a run, from its beginning to its end: kind and content of each message."""
+        async for frame in self._journal.watch(run_id, after=0):
+            for message in make_messages(frame, self._secrets_of(frame.flow)):
+                yield message
+            if is_last(frame):
                 return
 
     def read_topic(self, topic: str) -> Topic:

@@ -15,13 +15,14 @@ from intellyhub_engine.journal.records import (
     StepFinished,
     StepStarted,
     StepStatus,
+    Used,
 )
 from intellyhub_engine.machine.masking import mask_entry
 from intellyhub_engine.serving.plain_json import to_json
 from intellyhub_knative.local.journal.frames import Frame
 from intellyhub_knative.local.moments import moment, moment_or_none
 
-__all__ = ["is_last", "tell"]
+__all__ = ["is_last", "make_messages", "tell"]
 
 NS_PER_MS = 1_000_000
 Message = tuple[str, dict[str, Any]]
@@ -52,6 +53,8 @@ def make_messages(frame: Frame, secrets: Collection[str]) -> list[Message]:
     if isinstance(entry, Logged):
         line = {"seq": entry.seq, "level": entry.level, "message": entry.message, "at": moment(entry.at_ns)}
         return [("log", line)]
+    if isinstance(entry, Used):
+        return [("usage", {"seq": entry.seq, "attempt": entry.attempt, "usage": dict(entry.amounts)})]
     if isinstance(entry, RunSuspended):
         return [("status", make_suspended(entry))]
     if isinstance(entry, RunWoken):
@@ -74,6 +77,7 @@ def make_started(step: StepStarted) -> dict[str, Any]:
         "removed": [],
         "error": None,
         "emitted": [],
+        "usage": {},
         "logs": [],
     }
 
@@ -93,6 +97,7 @@ def make_finished(step: StepFinished) -> dict[str, Any]:
         "removed": list(step.removed),
         "error": step.error,
         "emitted": [{"id": event.id, "source": event.source, "type": event.type} for event in step.emitted],
+        "usage": {},
         "logs": [],
     }
 

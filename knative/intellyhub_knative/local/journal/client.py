@@ -65,6 +65,9 @@ class JournalClient:
     history = blocking(operations.history)
     request_cancel = blocking(operations.request_cancel)
     cancel_requested = blocking(operations.cancel_requested)
+    remembered = blocking(operations.remembered)
+    remember = blocking(operations.remember)
+    spent = blocking(operations.spent)
 
     accept = blocking(questions.accept)
     unrouted = blocking(questions.unrouted)
@@ -121,6 +124,9 @@ class AsyncJournalClient:
     history = awaited(operations.history)
     request_cancel = awaited(operations.request_cancel)
     cancel_requested = awaited(operations.cancel_requested)
+    remembered = awaited(operations.remembered)
+    remember = awaited(operations.remember)
+    spent = awaited(operations.spent)
 
     accept = awaited(questions.accept)
     unrouted = awaited(questions.unrouted)

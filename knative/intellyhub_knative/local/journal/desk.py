@@ -34,3 +34,10 @@ class Request(NamedTuple):
         """Raise `JournalUnwritable` unless the platform itself asks."""
         if self.scope.flow is not None:
             raise JournalUnwritable("a flow's token does not allow this")
+
+    def need_flow(self, flow: str) -> None:
+        """Raise `JournalUnwritable` unless the flow is of the asker's tenant: flows of one may call each other, and
+        each then remembers and spends under its own name."""
+        own = self.scope.flow
+        if own not in {None, flow} and not flow.startswith(f"{self.scope.tenant_id}/"):
+            raise JournalUnwritable("this token is for flows of another tenant")

@@ -13,7 +13,7 @@ from intellyhub_engine.journal.leases import LAST_NS
 from intellyhub_engine.journal.records import RunStart
 from intellyhub_engine.journal.wire import Answer, join, split
 from intellyhub_engine.journal.writer import Append, Operation
-from intellyhub_knative.local.journal import deliveries, events, listing, orphans, reading
+from intellyhub_knative.local.journal import deliveries, events, listing, orphans, reading, remembering
 from intellyhub_knative.local.journal.desk import Desk, Request
 from intellyhub_knative.local.journal.listing import Filter
 
@@ -76,7 +76,8 @@ def record(desk: Desk, request: Request) -> Write:
     found = inspect_record(request.payload)
     write = Append(run_id, owner=owner, durable=durable, seq=found.seq, body=request.payload.decode())
     write.mark, write.again = mark, request.again
-    write.closing, write.closing_filter, write.wakings = found.closing, found.closing_filter, found.woken
+    write.closing, write.closing_filter = found.closing, found.closing_filter
+    write.wakings, write.used = found.woken, found.used
     return write
 
 
@@ -338,6 +339,7 @@ WRITES: Mapping[str, Callable[[Desk, Request], Write]] = {
     "renew": renew,
     "release": release,
     "request_cancel": request_cancel,
+    "remember": remembering.remember,
     "accept": accept,
     "flush": flush,
     "route": route,
@@ -353,6 +355,7 @@ STIRRING = frozenset({"accept", "release", "settle", "redeliver", "orphan", "rou
 
 QUICK: Mapping[str, Reading] = {
     "cancel_requested": cancel_requested,
+    "remembered": remembering.remembered,
     "next_due_ns": next_due_ns,
     "find_run": find_run,
 }
@@ -371,6 +374,7 @@ SLOW: Mapping[str, Reading] = {
     "waiting_runs": waiting_runs,
     "woken_runs": woken_runs,
     "runs_of_event": runs_of_event,
+    "spent": remembering.spent,
     "unrouted": unrouted,
     "deliveries_due": deliveries_due,
     "dead_letters": dead_letters,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 from typing import Any
 
-from intellyhub_engine.journal import retention
+from intellyhub_engine.journal import keeping, retention
 from intellyhub_knative.local.journal import deliveries
 from intellyhub_knative.local.journal.access import Wards
 from intellyhub_knative.local.journal.store import Store
@@ -81,16 +81,19 @@ class Tidying:
             await self._delete_runs(expired)
             pruned += len(expired)
         await self._repeat(lambda connection: connection.execute(_OLD_LETTERS, (older_than_ns, _BATCH_ROWS)).rowcount)
+        await self._store.operate(lambda connection: keeping.forget_spent(connection, self._now_ns()))
         await self._delete_old_events()
         await self._return_pages()
         return pruned
 
     async def delete_flow(self, flow: str) -> int:
-        """Delete all runs of a flow, running ones too, and what is to be delivered to it; how many runs."""
+        """Delete all runs of a flow, running ones too, what is to be delivered to it and what it remembers; how many
+        runs."""
         tenant_id, _, flow_id = flow.partition("/")
         await self._repeat(
             lambda connection: deliveries.delete_deliveries(connection, tenant_id, flow_id, limit=_BATCH_ROWS)
         )
+        await self._store.operate(lambda connection: keeping.forget_flow(connection, flow))
         deleted = 0
         while found := await self._store.read(
             lambda connection: [run_id for (run_id,) in connection.execute(_RUNS_OF, (flow, 50 * _BATCH_RUNS))]

@@ -27,7 +27,14 @@ async def work(surroundings: Surroundings) -> None:
     layout, keys = surroundings.layout, surroundings.keys
     desired = Desired(layout)
     journal = JournalClient(layout.socket("journal"), keys.token(Purpose.JOURNAL))
-    host = Host(layout=layout, keys=keys, catalogue=installed(), accept=journal.accept, desired=desired)
+    host = Host(
+        layout=layout,
+        keys=keys,
+        catalogue=installed(),
+        accept=journal.accept,
+        desired=desired,
+        public_url=os.environ.get("INTELLYHUB_PUBLIC_URL", "").rstrip("/"),
+    )
 
     async def sources() -> object:
         return host.show()

@@ -14,6 +14,7 @@ from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.desired import Desired
 from intellyhub_knative.local.keys import Keys
 from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.local.sources.plugins import behind_walls, find_kind
 from intellyhub_knative.local.sources.source import Accept, Source
 from intellyhub_knative.local.sources.threaded import listen_in_thread
 from intellyhub_knative.local.sources.turns import Turns
@@ -22,8 +23,6 @@ from intellyhub_knative.local.sources.watched import Watched
 __all__ = ["Host"]
 
 LOG = logging.getLogger(__name__)
-NOT_HERE = frozenset(("event", "webhook"))
-"""The broker brings the one's events, the gateway the other's."""
 QUICK_THREADS = 8
 SLOW_THREADS = 16
 MOST_OF_A_TENANT = 4
@@ -33,8 +32,18 @@ END_SECONDS = 2.0
 class Host:
     """Used from one thread, but for what the sources do."""
 
-    def __init__(self, *, layout: Layout, keys: Keys, catalogue: Catalogue, accept: Accept, desired: Desired) -> None:
+    def __init__(
+        self,
+        *,
+        layout: Layout,
+        keys: Keys,
+        catalogue: Catalogue,
+        accept: Accept,
+        desired: Desired,
+        public_url: str = "",
+    ) -> None:
         self._layout = layout
+        self._public_url = public_url
         self._keys = keys
         self._catalogue = catalogue
         self._accept = accept
@@ -86,29 +95,32 @@ class Host:
     def _has_source(self, flow: Deployment) -> bool:
         if flow.listener is None or flow.flow_id in self._desired.asleep or flow.tenant_id not in self._desired.tenants:
             return False
-        kind = self._catalogue.sources.get(str(flow.listener.get("type")))
-        return kind is not None and kind.load is not None and kind.type not in NOT_HERE
+        kind = find_kind(flow, self._catalogue)
+        return kind is not None and kind.load is not None and not kind.brought
 
     def _is_outdated(self, flow: Deployment) -> bool:
         source = self._sources.get(flow.flow_id)
         return source is None or not source.listens_as(flow, self._desired.tenants[flow.tenant_id])
 
     def _begin(self, flow: Deployment) -> None:
+        kind = find_kind(flow, self._catalogue)
+        assert kind is not None
+        assert kind.load is not None
         previous = self._sources.get(flow.flow_id) or self._ending.get(flow.flow_id)
         source = Source(
             deployment=flow,
             tenant=self._desired.tenants[flow.tenant_id],
             layout=self._layout,
             keys=self._keys,
-            catalogue=self._catalogue,
+            kind=kind,
             accept=self._accept,
             predecessor=previous,
+            public_url=self._public_url,
         )
         self._sources[flow.flow_id] = source
         if previous is not None:
             previous.stop()
-        assert source.kind.load is not None
-        listen = source.kind.load()
+        listen = behind_walls(kind.load(), flow, self._layout)
         if isinstance(listen, Watcher):
             (self._quick if listen.quick else self._slow).add(Watched(source, listen))
         else:

@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from intellyhub_engine.catalogue.manifest import Catalogue
+from intellyhub_engine.catalogue.manifest import Catalogue, SourceType
 from intellyhub_engine.errors import EngineError, InputInvalid, JournalError, PermanentError
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.cursors import FileCursors
@@ -21,8 +22,8 @@ from intellyhub_knative.local.deployments import Deployment
 from intellyhub_knative.local.keys import Keys
 from intellyhub_knative.local.layout import Layout
 from intellyhub_knative.local.listener import resolve_listener
-from intellyhub_knative.local.seal import unseal
 from intellyhub_knative.local.service import LEVELS
+from intellyhub_knative.local.services import outer_names
 from intellyhub_knative.local.sources.pace import Pace
 from intellyhub_knative.local.sources.standing import Standing
 from intellyhub_knative.local.tenants import Tenant
@@ -47,19 +48,19 @@ class Source:
         tenant: Tenant,
         layout: Layout,
         keys: Keys,
-        catalogue: Catalogue,
+        kind: SourceType,
         accept: Accept,
         predecessor: Source | None = None,
+        public_url: str = "",
     ) -> None:
         self.deployment = deployment
         self.tenant = tenant
-        self.kind = catalogue.sources[str((deployment.listener or {}).get("type"))]
+        self.kind = kind
         self.standing: Standing = predecessor.standing if predecessor else Standing()
         self.predecessor = predecessor
         self.pace = Pace()
         self.ended = threading.Event()
         self._keys = keys
-        self._catalogue = catalogue
         self._accept = accept
         self._failures = 0
         self._failed_at = 0.0
@@ -74,12 +75,14 @@ class Source:
             cursors=FileCursors(layout.cursors / deployment.flow_id),
             report=self._report,
             settings=tenant.variables,
+            text=Path(deployment.current.path),
+            hook_address=f"{public_url}/hooks/{deployment.tenant_slug}/{deployment.slug}" if public_url else None,
         )
 
     def listens_as(self, deployment: Deployment, tenant: Tenant) -> bool:
         """Whether these records would make the same source."""
-        mine = (self.deployment.listener, self.deployment.variables, self.deployment.current, self.deployment.address)
-        theirs = (deployment.listener, deployment.variables, deployment.current, deployment.address)
+        told = ("listener", "variables", "current", "address", "plugins", "services")
+        mine, theirs = ([getattr(each, name) for name in told] for each in (self.deployment, deployment))
         values = (self.tenant.variables, self.tenant.sealed_secrets)
         return mine == theirs and values == (tenant.variables, tenant.sealed_secrets)
 
@@ -100,10 +103,11 @@ class Source:
 
     def resolve(self) -> dict[str, Any]:
         """Its parameters. Raises `InputInvalid` with every fault."""
-        opened = unseal(self.tenant.sealed_secrets, self._keys)
-        self._secrets = frozenset(opened.values())
-        self.context = replace(self.context, settings={**opened, **self.tenant.variables})
-        return resolve_listener(self.deployment, self.tenant, self._keys, self._catalogue)
+        outer = outer_names(self.deployment, self.tenant, self._keys)
+        self._secrets = frozenset(outer.secrets.values())
+        self.context = replace(self.context, settings=outer.all)
+        known = Catalogue(sources={str((self.deployment.listener or {}).get("type")): self.kind})
+        return resolve_listener(self.deployment, self.tenant, self._keys, known)
 
     def hand_over(self, event: Event) -> None:
         """Store an event for this flow. One that can never be stored is left out, loudly. Raises `JournalError`."""

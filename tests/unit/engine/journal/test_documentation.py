@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from intellyhub_engine.errors import JournalError
 from intellyhub_engine.journal import database, faults
 from intellyhub_engine.journal.encoding import MAX_ENTRY_BYTES
-from intellyhub_engine.journal.records import Logged, RunStatus
+from intellyhub_engine.journal.records import Logged, RunStatus, Used
 from tests.unit.engine.journal.runs import finished, make_event, make_start, step_finished, suspended
 
 PAGE = (Path(__file__).parents[4] / "docs/journal.md").read_text()
@@ -21,7 +22,8 @@ def connection(sqlite_journal, path):
     sqlite_journal.begin(
         make_start("RUN", flow="FLOW", event=make_event(data={"times": 2})), owner="me", lease_seconds=9
     )
-    told = [step_finished(1), Logged(1, "info", "rang", 5), finished(RunStatus.FAILED, error="no bell")]
+    used = Used(1, 1, {"cost_usd": 0.5}, time.time_ns())
+    told = [step_finished(1), Logged(1, "info", "rang", 5), used, finished(RunStatus.FAILED, error="no bell")]
     sqlite_journal.record("RUN", told, owner="me", durable=True)
     sqlite_journal.begin(make_start("asleep"), owner="me", lease_seconds=9)
     sqlite_journal.record("asleep", [suspended(until_ns=5)], owner="me", durable=True)

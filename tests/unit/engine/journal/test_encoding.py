@@ -21,6 +21,7 @@ from intellyhub_engine.journal.records import (
     StepFinished,
     StepStarted,
     StepStatus,
+    Used,
 )
 from intellyhub_engine.journal.sqlite import SqliteJournal
 from intellyhub_engine.language.values.values import Record
@@ -80,6 +81,7 @@ ENTRIES = (
         st.lists(TEXT, max_size=2).map(tuple),
     )
     | st.builds(Logged, SEQ, TEXT, TEXT, NS)
+    | st.builds(Used, SEQ, SEQ, st.dictionaries(TEXT, st.floats(0, 1e9), max_size=3), NS, st.none() | TEXT)
     | st.builds(RunSuspended, SEQ, TEXT, st.none() | NS, st.none() | st.dictionaries(TEXT, SCALARS), st.none() | TEXT)
 )
 ENDS = st.builds(RunFinished, st.sampled_from(RunStatus), st.none() | TEXT, st.none() | TEXT, VALUES, NS)

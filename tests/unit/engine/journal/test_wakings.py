@@ -157,7 +157,8 @@ def test_a_journal_of_before_learns_what_woke_its_runs(path, clock):
     wait(journal)
     journal.close()
     with sqlite3.connect(path) as database:
-        database.execute("DROP TABLE awakening")
+        for made_later in ("TABLE awakening", "TABLE memory", "TABLE spent", "VIEW usage"):
+            database.execute(f"DROP {made_later}")
         database.execute("PRAGMA user_version = 2")
     journal = SqliteJournal(path, now_ns=clock)
     wake(journal, make_event())

@@ -235,6 +235,15 @@ def test_an_event_cannot_replace_what_the_surroundings_define():
     assert start(program, host, event=event).variables["seen"] == "https://good"
 
 
+@pytest.mark.parametrize(("block", "seen"), [({}, "{OPENAI_BASE_URL}"), ({"OPENAI_BASE_URL": "own"}, "sent")])
+def test_an_event_chooses_a_setting_only_where_the_flow_names_it(block, seen):
+    world = World()
+    program = world.program(state("a", "set", values={"seen": "{OPENAI_BASE_URL}"}), variables=block)
+    event = Event(id="1", source="s", type="t", data={"OPENAI_BASE_URL": "sent"})
+    result = start(program, world.host, event=event)
+    assert (result.variables["seen"], result.variables["event"]["OPENAI_BASE_URL"]) == (seen, "sent")
+
+
 def test_the_variables_block_is_the_same_after_a_wait():
     world = World()
     program = world.program(

@@ -60,3 +60,23 @@ def test_a_secret_parameter_is_masked_from_then_on():
     assert result.variables == {"pass": "hunter"}
     _, result = run([Parameter(name="a", secret=True)], {"a": "{kept}"}, kept="hunter22")
     assert result.variables == {"kept": "***"}
+
+
+def test_a_type_that_wants_texts_gets_them_for_placeholders_and_not_for_what_was_written():
+    seen = []
+    typed = {"count": Parameter(name="count", types=("integer",))}
+    kind = StateType(
+        type="do",
+        parameters=typed,
+        open_parameters=True,
+        texts=True,
+        load=lambda: lambda got, step: seen.append(dict(got)),
+    )
+    catalogue = Catalogue(states={**CONTROL, "do": kind})
+    given = {"a": "{x}", "b": 5, "c": "{rows}", "count": "{x}"}
+    start(
+        make_program(state("work", "do", "end", **given), catalogue=catalogue),
+        make_host(catalogue=catalogue),
+        variables={"x": 7, "rows": [1]},
+    )
+    assert seen == [{"a": "7", "b": 5, "c": [1], "count": 7}]

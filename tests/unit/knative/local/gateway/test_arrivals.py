@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from intellyhub_knative.local.gateway.arrivals import find_client, forward_headers, read_headers
+from intellyhub_knative.local.gateway.arrivals import find_base, find_client, forward_headers, read_headers
 
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
@@ -73,3 +73,21 @@ def test_headers_are_the_bytes_of_the_wire():
     request = make_mocked_request("GET", "/", headers=[("X-Secret", "gehéim"), ("A", "1"), ("a", "2")])
     assert read_headers(request)["a"] == "1, 2"
     assert read_headers(request)["x-secret"].encode("latin-1").decode() == "gehéim"
+
+
+@pytest.mark.parametrize(
+    ("headers", "peer", "base"),
+    [
+        ({"host": "hub.test:5000"}, "10.0.0.9", "http://hub.test:5000"),
+        (
+            {"host": "inner", "x-forwarded-proto": "https", "x-forwarded-host": "hub.test"},
+            "10.0.0.9",
+            "https://hub.test",
+        ),
+        ({"host": "inner", "x-forwarded-proto": "https", "x-forwarded-host": "evil.test"}, "1.2.3.4", "http://inner"),
+        ({"host": "inner", "x-forwarded-proto": "javascript"}, "10.0.0.9", "http://inner"),
+        ({}, "10.0.0.9", "http://localhost"),
+    ],
+)
+def test_where_the_caller_found_us_is_what_trusted_proxies_say(headers, peer, base):
+    assert find_base(headers, peer, [ipaddress.ip_network("10.0.0.0/8")]) == base

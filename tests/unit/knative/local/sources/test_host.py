@@ -195,7 +195,12 @@ def test_what_is_no_longer_to_listen_ends(layout, feeds, change):
 
 
 def test_webhooks_and_flows_without_a_source_are_not_listened_to(layout):
-    for name, listener in (("a", {"type": "webhook", "path": "/x"}), ("b", None), ("c", {"type": "mqtt"})):
+    for name, listener in (
+        ("a", {"type": "webhook", "path": "/x"}),
+        ("b", None),
+        ("c", {"type": "mcp"}),
+        ("d", {"type": "a2a"}),
+    ):
         make_flow(layout, name, listener=listener)
     with House(layout) as house:
         assert house.host.show()["items"] == []

@@ -1,0 +1,147 @@
+"""A tenant's plugins, for the routes that look at them and change them."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from intellyhub_control_plane.errors import RequestInvalid, TooManyRequests, found
+from intellyhub_control_plane.models.flows import Flow, FlowVersion
+from intellyhub_control_plane.models.plugins import PluginRepository
+from intellyhub_control_plane.models.settings import Secret
+from intellyhub_control_plane.plugins.candidates import Candidate
+from intellyhub_control_plane.plugins.fetching import Fetcher
+from intellyhub_control_plane.plugins.repositories import Listing
+from intellyhub_control_plane.plugins.store import Choices, Row, Store
+from intellyhub_control_plane.present.plugins import listings_of
+from intellyhub_control_plane.shapes.problems import FieldFault
+from intellyhub_control_plane.target.equipment import open_store
+from intellyhub_control_plane.web.caller import Caller
+from intellyhub_engine.errors import InputInvalid
+from intellyhub_knative.local.seal import unseal
+
+__all__ = [
+    "at_work",
+    "equip_flows",
+    "fetcher_of",
+    "flows_with",
+    "invalid",
+    "known_listings",
+    "put",
+    "repositories_of",
+    "row_of",
+    "store_of",
+    "told",
+]
+
+AT_ONCE = threading.BoundedSemaphore(2)
+"""Plugins that a process fetches and installs at a time: each takes a thread, and the network's time."""
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def store_of(caller: Caller) -> Store:
+    """Where the tenant's plugins are kept."""
+    return open_store(caller.platform.layout, caller.tenant.id)
+
+
+def row_of(caller: Caller, name: str) -> Row:
+    """An installed plugin. Raises `NotFound`."""
+    return found(store_of(caller).row(name), "plugin", name)
+
+
+def repositories_of(caller: Caller) -> Sequence[PluginRepository]:
+    """The repositories that the tenant knows."""
+    return PluginRepository.all_of(caller.session, caller.tenant)
+
+
+def known_listings(caller: Caller) -> list[Listing]:
+    """Every plugin that the tenant's repositories offered when they were looked at."""
+    return listings_of(repositories_of(caller))
+
+
+def fetcher_of(caller: Caller) -> Fetcher:
+    """Fetches for the tenant, with its secrets where an address names them. Reads the database now."""
+    store = store_of(caller)
+    sealed = {secret.name: secret.sealed for secret in caller.session.scalars(Secret.of(caller.tenant))}
+    caller.session.commit()  # what follows takes its time, and holds up nobody
+
+    def fill_in(address: str) -> str:
+        names = set(PLACEHOLDER.findall(address)) & sealed.keys()
+        values = unseal({name: sealed[name] for name in names}, caller.platform.keys)
+        return PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), address)
+
+    return Fetcher(scratch=store.scratch, user=store.user, fill_in=fill_in)
+
+
+def put(caller: Caller, candidate: Candidate, choices: Choices) -> Row:
+    """Install, and record it. Raises `InputInvalid`."""
+    store = store_of(caller)
+    before = store.row(candidate.name)
+    row = store.install(candidate, choices)
+    caller.audit(
+        "plugin.installed",
+        row.name,
+        version=row.version,
+        digest=row.digest,
+        source=row.source,
+        before=before.version if before else None,
+    )
+    caller.session.commit()
+    return row
+
+
+def equip_flows(caller: Caller, candidate: Candidate) -> None:
+    """Deploy again the flows that use the plugin, or named one of its types in vain."""
+    spellings = (*candidate.manifest.state_types, *candidate.manifest.listener_types)
+    ids = [flow.id for flow in flows_with(caller, candidate.name, spellings)]
+    caller.session.commit()
+    caller.platform.publisher.offer_flows(caller.tenant.id, ids)
+    used = (
+        plugin.folder
+        for deployed in caller.platform.publisher.target.deployments().values()
+        if deployed is not None and deployed.tenant_id == caller.tenant.id
+        for plugin in deployed.plugins
+    )
+    store_of(caller).sweep(used)
+
+
+def flows_with(caller: Caller, name: str, spellings: Iterable[str] = ()) -> list[Flow]:
+    """The flows that were deployed with a plugin, and those whose text names one of these types."""
+    target = caller.platform.publisher.target
+    words = {variant for each in spellings for variant in (each, each.replace("_", "-"), each.replace("-", "_"))}
+    question = Flow.beside(Flow.of(caller.tenant), FlowVersion.text)
+    flows = []
+    for flow, text in caller.session.execute(question):
+        deployed = target.deployment(flow.id)
+        uses = deployed is not None and any(plugin.name == name for plugin in deployed.plugins)
+        if uses or any(word.lower() in text.lower() for word in words):
+            flows.append(flow)
+    return flows
+
+
+@contextmanager
+def at_work(caller: Caller) -> Iterator[None]:
+    """Inside, something is fetched or installed; faults of it are told. Raises `TooManyRequests`."""
+    if not AT_ONCE.acquire(blocking=False):
+        raise TooManyRequests("other plugins are being installed", 10)
+    try:
+        with told("body.source"):
+            yield
+    finally:
+        AT_ONCE.release()
+
+
+@contextmanager
+def told(location: str) -> Iterator[None]:
+    """Inside, what cannot be used is a fault of the request."""
+    try:
+        yield
+    except InputInvalid as fault:
+        raise invalid(location, str(fault)) from fault
+
+
+def invalid(location: str, message: str) -> RequestInvalid:
+    """A fault of one field of the request."""
+    return RequestInvalid([FieldFault(location=location, message=message)])

@@ -1,0 +1,1 @@
+"""How functions call AWS and servers that speak like it: whose account, over which connection, what refusals mean."""

@@ -1,0 +1,1 @@
+"""Mail: what sending and receiving it have in common."""

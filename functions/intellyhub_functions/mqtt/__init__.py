@@ -1,0 +1,1 @@
+"""MQTT: what publishing and subscribing have in common."""

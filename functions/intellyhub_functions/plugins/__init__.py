@@ -1,0 +1,1 @@
+"""Plugins: state types and sources that people bring, published for IntellyHub or written with `intellyhub`."""

@@ -1,0 +1,1 @@
+"""Makes flows agents that other agents speak to."""

@@ -1,0 +1,1 @@
+"""Makes flows tools of MCP servers."""

@@ -1,0 +1,1 @@
+"""Receives the messages of MQTT topics."""

@@ -1,0 +1,1 @@
+"""Sends messages to A2A agents."""

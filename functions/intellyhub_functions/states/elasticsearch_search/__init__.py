@@ -1,0 +1,1 @@
+"""Indexes and searches documents in Elasticsearch or OpenSearch."""

@@ -1,0 +1,1 @@
+"""Has agents of ElevenLabs call many people."""

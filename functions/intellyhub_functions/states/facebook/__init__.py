@@ -1,0 +1,1 @@
+"""Publishes on a Facebook page, reads its comments and insights."""

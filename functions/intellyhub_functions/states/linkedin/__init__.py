@@ -1,0 +1,1 @@
+"""Finds public LinkedIn pages, and posts through LinkedIn's official API."""

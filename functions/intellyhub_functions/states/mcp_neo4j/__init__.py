@@ -1,0 +1,1 @@
+"""Queries a Neo4j graph database."""

@@ -1,0 +1,1 @@
+"""Calls a Python function of the flow, with packages of its own, in a process of its own."""

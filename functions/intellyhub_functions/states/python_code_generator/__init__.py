@@ -1,0 +1,1 @@
+"""Writes Python programs with a large language model: a plan, the code, its tests."""

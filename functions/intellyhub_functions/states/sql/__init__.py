@@ -1,0 +1,1 @@
+"""Runs SQL on any database that SQLAlchemy speaks to."""

@@ -1,0 +1,1 @@
+"""Sends messages to the members of a company in WeChat Work."""
