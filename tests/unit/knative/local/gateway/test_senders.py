@@ -51,6 +51,18 @@ def test_an_api_token_of_the_tenant_and_an_access_token_may_post():
         "x" * 5000,
         "é",
     ],
+    ids=[
+        "nothing",
+        "a token that is not kept",
+        "expired",
+        "without an end",
+        "of nobody",
+        "of another key",
+        "of another algorithm",
+        "unsigned",
+        "endless",
+        "no ASCII",
+    ],
 )
 def test_whoever_shows_nothing_valid_learns_nothing(shown):
     assert refusal(shown) is Fault.UNAUTHENTICATED
