@@ -42,6 +42,7 @@ PASSWORD = 'right pass"word'  # noqa: S105 - a test's
 TOKEN = "fresh"  # noqa: S105
 """The access token that the server takes (XOAUTH2)."""
 START_SECONDS = 10.0
+SETTLE_SECONDS = 0.05
 CONFIGURATION = """\
 base_dir = {folder}/run
 state_dir = {folder}/run
@@ -169,9 +170,11 @@ class ImapServer(Postbox):
     async def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
+            await asyncio.sleep(SETTLE_SECONDS)  # a connection that was taken just now becomes one
             for writer in self._writers:
                 writer.transport.abort()
             self._writers.clear()
+            await asyncio.sleep(0)
             self._server = None
 
 

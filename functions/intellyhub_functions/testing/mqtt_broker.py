@@ -17,10 +17,12 @@ from amqtt.broker import Broker
 
 from intellyhub_functions.testing.certificates import Certificate
 from intellyhub_functions.testing.loop import LoopThread
+from intellyhub_functions.testing.surroundings import await_that
 
 __all__ = ["NEEDS_MOSQUITTO", "AmqttBroker", "Mosquitto", "free_port"]
 
 START_SECONDS = 10.0
+SETTLE_SECONDS = 0.05
 NAMED = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": False}}
 """Takes whoever says a user name: it keeps no messages for clients that have none."""
 
@@ -48,11 +50,23 @@ class Closing(Broker):  # type: ignore[misc]  # amqtt publishes no annotations
 
     async def shutdown(self) -> None:
         """End every connection."""
+        self._abort()
+        await asyncio.sleep(0)
+        await super().shutdown()
+        await asyncio.sleep(SETTLE_SECONDS)  # a connection that was taken just now becomes one
+        self._abort()
+        await asyncio.sleep(0)
+
+    def has_listeners(self) -> bool:
+        """Whether a session that is kept has a connection."""
+        return any(
+            session.transitions.is_connected() and not session.clean_session for session, _ in self._sessions.values()
+        )
+
+    def _abort(self) -> None:
         for writer in self._taken:
             writer.transport.abort()
         self._taken.clear()
-        await asyncio.sleep(0)
-        await super().shutdown()
 
 
 class AmqttBroker:
@@ -83,6 +97,10 @@ class AmqttBroker:
         if self._broker is not None:
             self._thread.call(self._broker.shutdown())
             self._broker = None
+
+    def await_leave(self) -> None:
+        """Wait until every client but senders has left: what comes in between, amqtt loses."""
+        await_that(lambda: self._broker is None or not self._broker.has_listeners())
 
     async def _start(self) -> None:
         listener = {"type": "tcp", "bind": f"127.0.0.1:{self.port}"}
@@ -127,6 +145,9 @@ class Mosquitto:
 
     def __exit__(self, *fault: object) -> None:
         self.stop()
+
+    def await_leave(self) -> None:
+        """Nothing to wait for: mosquitto keeps what comes in between."""
 
     def start(self) -> None:
         """Take connections."""

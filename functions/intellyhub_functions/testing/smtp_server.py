@@ -17,6 +17,8 @@ from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Se
 __all__ = ["Mailbox", "serving"]
 
 END_SECONDS = 10.0
+LOOK_SECONDS = 0.005
+MOST_LOOKS = 50
 TOKEN = "fresh"  # noqa: S105 - a test's
 
 
@@ -86,7 +88,10 @@ class Closing(Controller):
     async def _end(self) -> None:
         if self.server is not None:
             self.server.close()
-        await asyncio.sleep(0.01)  # a connection that was taken just now becomes one
+        for _ in range(MOST_LOOKS):  # a connection that was taken just now becomes one, unless TLS is refused
+            await asyncio.sleep(LOOK_SECONDS)
+            if all(made.session is not None for made in self._made):
+                break
         for made in self._made:
             if isinstance(made.transport, asyncio.Transport):
                 made.transport.abort()

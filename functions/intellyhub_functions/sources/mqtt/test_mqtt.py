@@ -59,6 +59,7 @@ def test_what_is_sent_while_nobody_listens_is_not_lost_and_nothing_comes_twice(b
             first = source.next()
             sender.send(topic, "second", qos)
             second = source.next()
+        broker.await_leave()
         for number in range(3):
             sender.send(topic, f"while away {number}", qos)
         with watch(broker, tmp_path, topic, cursors, qos=qos) as source:
