@@ -144,6 +144,7 @@ def test_retained_messages_come_once_when_asked_for(broker, tmp_path, topic):
             assert (event.data["payload"], event.data["retain"]) == ("old", True)
             sender.send(topic, "live")
             assert source.next().data["payload"] == "live"
+        broker.await_leave()
         with watch(broker, tmp_path, topic, cursors, emit_existing=True) as source:
             await_contact(source)
             sender.send(topic, "later")
@@ -159,6 +160,7 @@ def test_topics_that_a_listener_no_longer_names_are_given_up(broker, tmp_path, t
     cursors = MemoryCursors()
     with watch(broker, tmp_path, [f"{topic}/a", f"{topic}/b"], cursors) as source:
         await_contact(source)
+    broker.await_leave()
     with Sender(broker) as sender, watch(broker, tmp_path, [f"{topic}/b", f"{topic}/c"], cursors) as source:
         await_contact(source)
         for name in "abc":
