@@ -9,7 +9,7 @@ from intellyhub_control_plane.doors import DoorAnswer, ask
 from intellyhub_control_plane.errors import FlowUnwilling, NotFound, NotNow, Unreachable
 from intellyhub_control_plane.models.flows import Flow
 from intellyhub_control_plane.web.caller import Caller
-from intellyhub_knative.local.keys import Purpose
+from intellyhub_knative.platform.keys import Purpose
 
 __all__ = ["begin_run", "decide_run", "repeat_run", "resume_run"]
 

@@ -16,8 +16,8 @@ from intellyhub_control_plane.errors import Unreachable
 from intellyhub_control_plane.platform import Platform
 from intellyhub_control_plane.shapes.operations import HealthStatus, PartHealth
 from intellyhub_engine.errors import JournalError
-from intellyhub_knative.local.journal.client import JournalClient
-from intellyhub_knative.local.keys import Purpose
+from intellyhub_knative.platform.journal.client import JournalClient
+from intellyhub_knative.platform.keys import Purpose
 
 __all__ = ["overall", "parts_health"]
 

@@ -19,10 +19,10 @@ from intellyhub_control_plane.recent import Recent
 from intellyhub_engine.errors import JournalError, RunNotFound
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.journal.records import RunStatus, RunSummary, RunSuspended
-from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.platform.layout import Layout
 
 if TYPE_CHECKING:
-    from intellyhub_knative.local.journal.client import JournalClient
+    from intellyhub_knative.platform.journal.client import JournalClient
 
 __all__ = ["Known", "Live"]
 

@@ -17,13 +17,13 @@ from intellyhub_control_plane.settings import Settings
 from intellyhub_control_plane.target.local import LocalTarget
 from intellyhub_control_plane.target.publishing import Publisher
 from intellyhub_engine.frozen import dataclass
-from intellyhub_knative.local.keys import Keys, Purpose
-from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.platform.keys import Keys, Purpose
+from intellyhub_knative.platform.layout import Layout
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from intellyhub_knative.local.journal.client import JournalClient
+    from intellyhub_knative.platform.journal.client import JournalClient
 
 __all__ = ["Platform", "attach", "make_platform", "the_platform"]
 
@@ -54,7 +54,7 @@ class Platform:
 
 def make_platform(settings: Settings, layout: Layout, keys: Keys) -> Platform:
     """Connects to nothing yet."""
-    from intellyhub_knative.local.journal.client import JournalClient
+    from intellyhub_knative.platform.journal.client import JournalClient
 
     database = Database(settings.database_url or f"sqlite:///{layout.control}", settings.threads)
     journal = JournalClient(layout.socket("journal"), keys.token(Purpose.JOURNAL))

@@ -20,7 +20,7 @@ from intellyhub_control_plane.shapes.problems import FieldFault
 from intellyhub_control_plane.target.equipment import open_store
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_engine.errors import InputInvalid
-from intellyhub_knative.local.seal import unseal
+from intellyhub_knative.platform.seal import unseal
 
 __all__ = [
     "at_work",

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, select
 from intellyhub_control_plane.models.settings import Secret
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_engine.errors import InputInvalid
-from intellyhub_knative.local.keys import Keys
-from intellyhub_knative.local.seal import unseal
+from intellyhub_knative.platform.keys import Keys
+from intellyhub_knative.platform.seal import unseal
 
 __all__ = ["secret_values"]
 

@@ -31,8 +31,8 @@ from intellyhub_control_plane.services.watching import look_at_due
 from intellyhub_control_plane.settings import read_settings
 from intellyhub_control_plane.target.sweeping import mend_layers, sweep_layers
 from intellyhub_engine.errors import EngineError
-from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.service import Surroundings, enter
+from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.service import Surroundings, enter
 
 __all__ = ["main"]
 

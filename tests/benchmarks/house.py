@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from intellyhub_control_plane.doors import ask
-from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.platform.layout import Layout
 from tests.benchmarks.bench import FLOWS, Bench
 from tests.benchmarks.child import SERVING_CPU, pinned
 from tests.benchmarks.load import exchange, make_request

@@ -8,7 +8,12 @@ from tests.conventions.house import ROOT
 
 PLACES = sorted(set(re.findall(r"`((?:[a-z_-]+/)+[a-z_]+(?:\.py)?)`", (ROOT / "docs/architecture.md").read_text())))
 
-BASES = ("", "engine/intellyhub_engine", "knative/intellyhub_knative/local", "control-plane/intellyhub_control_plane")
+BASES = (
+    "",
+    "engine/intellyhub_engine",
+    "knative/intellyhub_knative/platform",
+    "control-plane/intellyhub_control_plane",
+)
 """Where the names of the map begin."""
 
 

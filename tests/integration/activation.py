@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.journal.records import RunSummary
 from intellyhub_engine.serving.program_cache import load_program
-from intellyhub_knative.local.deployments import Deployment, Version, remove_deployment, write_deployment
-from intellyhub_knative.local.journal.client import JournalClient
-from intellyhub_knative.local.keys import Purpose, load_keys
-from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.tenants import Tenant, write_tenant
+from intellyhub_knative.platform.deployments import Deployment, Version, remove_deployment, write_deployment
+from intellyhub_knative.platform.journal.client import JournalClient
+from intellyhub_knative.platform.keys import Purpose, load_keys
+from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.tenants import Tenant, write_tenant
 from tests.integration.platform_processes import Process, UnixConnection, await_that
-from tests.unit.knative.local.house_double import an_id, data_folder
+from tests.unit.knative.platform.house_double import an_id, data_folder
 
 __all__ = ["HELLO", "NAP", "Answer", "Platform", "ask_later", "parent_of", "platform"]
 

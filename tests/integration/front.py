@@ -17,13 +17,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from intellyhub_knative.local.deployments import Deployment, Version, write_deployment
-from intellyhub_knative.local.journal.client import JournalClient
-from intellyhub_knative.local.keys import Purpose, load_keys
-from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.seal import seal
-from intellyhub_knative.local.service import SOCKETS
-from intellyhub_knative.local.tenants import Tenant, write_tenant
+from intellyhub_knative.platform.deployments import Deployment, Version, write_deployment
+from intellyhub_knative.platform.journal.client import JournalClient
+from intellyhub_knative.platform.keys import Purpose, load_keys
+from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.seal import seal
+from intellyhub_knative.platform.service import SOCKETS
+from intellyhub_knative.platform.tenants import Tenant, write_tenant
 from tests.integration.platform_processes import start_process
 
 
@@ -153,7 +153,7 @@ class Front:
 
     def start(self, name: str, sockets: dict[str, str] | None = None, **named: Any) -> subprocess.Popen[bytes]:
         """Start a process of the platform and wait until it says that it works."""
-        module, log = f"intellyhub_knative.local.{name}", self.folder / f"{name}.log"
+        module, log = f"intellyhub_knative.platform.{name}", self.folder / f"{name}.log"
         process = start_process(module, self.folder, log, self.settings | (sockets or {}), **named)
         self.processes.append(process)
         return process

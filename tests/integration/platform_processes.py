@@ -16,8 +16,8 @@ from typing import Any, Self
 import orjson
 
 from intellyhub_functions.testing.surroundings import await_that
-from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.service import DATA, READY
+from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.service import DATA, READY
 
 __all__ = ["Process", "UnixConnection", "await_that", "start_process"]
 
@@ -59,7 +59,7 @@ def start_process(
 class Process:
     """A process of the platform; may be killed and begun again."""
 
-    module = "intellyhub_knative.local.{name}"
+    module = "intellyhub_knative.platform.{name}"
 
     def __init__(self, layout: Layout, name: str, **environment: str) -> None:
         self.layout = layout

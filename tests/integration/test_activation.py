@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from intellyhub_engine.journal.records import RunStatus
-from intellyhub_knative.local.keys import Purpose
-from intellyhub_knative.local.seal import seal
+from intellyhub_knative.platform.keys import Purpose
+from intellyhub_knative.platform.seal import seal
 from tests.integration.activation import NAP, ask_later, parent_of, platform
 from tests.integration.platform_processes import UnixConnection, await_that
 

@@ -9,12 +9,12 @@ from functools import partial
 import pytest
 
 from intellyhub_engine.events import Event
-from intellyhub_knative.local.deployments import Delivery
-from intellyhub_knative.local.journal.client import AsyncJournalClient
-from intellyhub_knative.local.keys import Purpose, load_keys
+from intellyhub_knative.platform.deployments import Delivery
+from intellyhub_knative.platform.journal.client import AsyncJournalClient
+from intellyhub_knative.platform.keys import Purpose, load_keys
 from tests.integration.platform_processes import Process
-from tests.unit.knative.local.flow_double import FlowDouble, Say, problem
-from tests.unit.knative.local.house_double import data_folder, make_flow, make_tenant, until
+from tests.unit.knative.platform.flow_double import FlowDouble, Say, problem
+from tests.unit.knative.platform.house_double import data_folder, make_flow, make_tenant, until
 
 pytestmark = pytest.mark.slow
 

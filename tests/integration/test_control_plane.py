@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from intellyhub_knative.local.deployments import read_deployments
+from intellyhub_knative.platform.deployments import read_deployments
 from tests.integration.platform_processes import Process, UnixConnection, await_that
 from tests.unit.control_plane.house import HELLO, data_folder
 

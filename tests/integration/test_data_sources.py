@@ -11,7 +11,7 @@ from intellyhub_functions.testing.postgresql import postgresql
 from intellyhub_functions.testing.proxy import Proxy
 from tests.integration.platform_processes import Process, await_that
 from tests.integration.test_sources import item, stored_events
-from tests.unit.knative.local.house_double import data_folder, make_flow, make_tenant
+from tests.unit.knative.platform.house_double import data_folder, make_flow, make_tenant
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("data-sources")]
 COUNT = 30

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from intellyhub_knative.local.flow_socket import ask, make_request
+from intellyhub_knative.platform.flow_socket import ask, make_request
 from tests.integration.front import front, ok
 from tests.integration.platform_processes import await_that
 

@@ -7,7 +7,7 @@ import time
 import jwt
 import pytest
 
-from intellyhub_knative.local.keys import Purpose
+from intellyhub_knative.platform.keys import Purpose
 from tests.integration.front import front, name_of
 from tests.integration.platform_processes import await_that
 

@@ -17,12 +17,12 @@ import pytest
 
 from intellyhub_engine.errors import JournalFull, JournalUnwritable
 from intellyhub_engine.journal.records import RunFinished
-from intellyhub_knative.local import service
-from intellyhub_knative.local.journal.access import flow_token
-from intellyhub_knative.local.journal.client import AsyncJournalClient, JournalClient
-from intellyhub_knative.local.keys import Purpose, load_keys
-from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.outbox import Outcome, Routing, Settlement
+from intellyhub_knative.platform import service
+from intellyhub_knative.platform.journal.access import flow_token
+from intellyhub_knative.platform.journal.client import AsyncJournalClient, JournalClient
+from intellyhub_knative.platform.keys import Purpose, load_keys
+from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.outbox import Outcome, Routing, Settlement
 from tests.integration.platform_processes import start_process
 from tests.unit.engine.journal.runs import begin, finished, make_event, record, step_finished, step_started
 
@@ -47,7 +47,7 @@ class Service:
         """From the main thread only: the service ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG)."""
         descriptor = self.listening.fileno()
         self.process = start_process(
-            "intellyhub_knative.local.journal",
+            "intellyhub_knative.platform.journal",
             self.folder,
             self.folder / "journal.out",
             {service.SOCKETS: f"journal={descriptor}"},
@@ -249,7 +249,7 @@ def test_an_unusable_database_is_said_in_one_line():
     folder = Path(tempfile.mkdtemp(dir="/tmp"))
     (folder / "journal.db").write_bytes(b"not a database at all, but long enough to be looked at" * 100)
     answer = subprocess.run(
-        [sys.executable, "-m", "intellyhub_knative.local.journal"],
+        [sys.executable, "-m", "intellyhub_knative.platform.journal"],
         env={**os.environ, service.DATA: str(folder)},
         capture_output=True,
         text=True,

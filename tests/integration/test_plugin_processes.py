@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from intellyhub_functions.testing.plugins import publish, write_plugin
-from intellyhub_knative.local.journal.client import JournalClient
-from intellyhub_knative.local.keys import Purpose, load_keys
+from intellyhub_knative.platform.journal.client import JournalClient
+from intellyhub_knative.platform.keys import Purpose, load_keys
 from tests.integration.activation import platform
 from tests.integration.platform_processes import Process, await_that
 
@@ -97,7 +97,7 @@ def find_listeners():
     found = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if b"intellyhub_knative.local.sources.enclosed" in path.read_bytes().split(b"\0"):
+            if b"intellyhub_knative.platform.sources.enclosed" in path.read_bytes().split(b"\0"):
                 found.add(path.parent.name)
     return found
 

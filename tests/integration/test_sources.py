@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 
 from intellyhub_functions.testing.feeds import Article, FeedServer
-from intellyhub_knative.local.journal.client import JournalClient
-from intellyhub_knative.local.keys import Purpose, load_keys
+from intellyhub_knative.platform.journal.client import JournalClient
+from intellyhub_knative.platform.keys import Purpose, load_keys
 from tests.integration.platform_processes import Process, await_that
-from tests.unit.knative.local.house_double import data_folder, make_flow, make_tenant
+from tests.unit.knative.platform.house_double import data_folder, make_flow, make_tenant
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.supervisor.services import SERVICES, STOP_ORDER
+from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.supervisor.services import SERVICES, STOP_ORDER
 from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform"), pytest.mark.timeout(120)]

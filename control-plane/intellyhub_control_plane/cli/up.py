@@ -52,10 +52,10 @@ def command(session: Session, host: str, port: int, data: Path | None, verbose: 
       INTELLYHUB_ADMIN_EMAIL=ada@example.org INTELLYHUB_ADMIN_PASSWORD=... intellyhub up
     """
     from intellyhub_control_plane.cli.up_view import UpView
-    from intellyhub_knative.local.supervisor.folder import FolderInUse
-    from intellyhub_knative.local.supervisor.platform import Options, run_platform
-    from intellyhub_knative.local.supervisor.sockets import PortTaken
-    from intellyhub_knative.local.supervisor.supervisor import SettingsRefused, StartFailed
+    from intellyhub_knative.platform.supervisor.folder import FolderInUse
+    from intellyhub_knative.platform.supervisor.platform import Options, run_platform
+    from intellyhub_knative.platform.supervisor.sockets import PortTaken
+    from intellyhub_knative.platform.supervisor.supervisor import SettingsRefused, StartFailed
 
     chosen = Options(data=data or default_data(os.environ), host=host, port=port, verbose=verbose)
     view = UpView(session.terminal, verbose=verbose)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from intellyhub_engine.cli.terminal import Fragment, Terminal
-from intellyhub_knative.local.supervisor.logbook import Level, Line
+from intellyhub_knative.platform.supervisor.logbook import Level, Line
 
 if TYPE_CHECKING:
-    from intellyhub_knative.local.supervisor.platform import Started
-    from intellyhub_knative.local.supervisor.supervisor import Progress
+    from intellyhub_knative.platform.supervisor.platform import Started
+    from intellyhub_knative.platform.supervisor.supervisor import Progress
 
 __all__ = ["UpView"]
 

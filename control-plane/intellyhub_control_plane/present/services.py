@@ -8,7 +8,7 @@ from typing import Any
 
 from intellyhub_control_plane.models.services import Location, Service, ServiceStatus
 from intellyhub_control_plane.shapes.services import Service as ServiceShape
-from intellyhub_knative.local.services import PLACEHOLDER, SECRETIVE
+from intellyhub_knative.platform.services import PLACEHOLDER, SECRETIVE
 
 __all__ = ["masked", "registry_entry", "show_service"]
 

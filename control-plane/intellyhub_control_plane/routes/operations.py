@@ -31,7 +31,7 @@ from intellyhub_control_plane.web.area import Area
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_control_plane.web.paging import Paged, cut, decode_cursor, paginate
 from intellyhub_engine.machine.masking import mask
-from intellyhub_knative.local.outbox import DeadLetter as Letter
+from intellyhub_knative.platform.outbox import DeadLetter as Letter
 
 __all__ = ["operations"]
 

@@ -18,7 +18,7 @@ from intellyhub_control_plane.shapes.shape import PageQuery
 from intellyhub_control_plane.web.area import Area
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_control_plane.web.paging import paginate
-from intellyhub_knative.local.seal import seal
+from intellyhub_knative.platform.seal import seal
 
 __all__ = ["settings"]
 

@@ -21,9 +21,9 @@ from intellyhub_control_plane.services.checks import Finding, look_at
 from intellyhub_control_plane.services.facts import ServiceFacts
 from intellyhub_control_plane.target.equipment import facts_of
 from intellyhub_engine.errors import InputInvalid
-from intellyhub_knative.local.keys import Keys
-from intellyhub_knative.local.seal import unseal
-from intellyhub_knative.local.services import fill_in
+from intellyhub_knative.platform.keys import Keys
+from intellyhub_knative.platform.seal import unseal
+from intellyhub_knative.platform.services import fill_in
 
 if TYPE_CHECKING:
     from intellyhub_control_plane.platform import Platform

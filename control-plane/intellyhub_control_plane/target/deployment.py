@@ -9,8 +9,8 @@ from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.people import Tenant
 from intellyhub_control_plane.target.equipment import Equipment
 from intellyhub_knative.filters import make_filters
-from intellyhub_knative.local.deployments import Deployment, Version
-from intellyhub_knative.local.tenants import Tenant as TenantRecord
+from intellyhub_knative.platform.deployments import Deployment, Version
+from intellyhub_knative.platform.tenants import Tenant as TenantRecord
 
 __all__ = ["EVENT_LISTENER", "make_deployment", "make_tenant_record"]
 

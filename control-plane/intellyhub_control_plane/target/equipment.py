@@ -25,7 +25,7 @@ from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
 from intellyhub_functions.plugins.manifest import read_manifest
 from intellyhub_functions.plugins.plugin import InstalledPlugin
-from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.platform.layout import Layout
 
 __all__ = ["Equipment", "Stock", "facts_of", "look_into", "open_store", "with_called"]
 

@@ -15,15 +15,15 @@ from pathlib import Path
 from intellyhub_control_plane.present.texts import catalogue_of
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.serving.program_cache import cache_path, load_program
-from intellyhub_knative.local.deployments import (
+from intellyhub_knative.platform.deployments import (
     Deployment,
     make_deployment,
     remove_deployment,
     write_deployment,
 )
-from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.records import is_written, read_record, record_names, sync_folder
-from intellyhub_knative.local.tenants import Tenant, remove_tenant, write_tenant
+from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.records import is_written, read_record, record_names, sync_folder
+from intellyhub_knative.platform.tenants import Tenant, remove_tenant, write_tenant
 
 __all__ = ["LocalTarget"]
 

@@ -27,10 +27,10 @@ from intellyhub_control_plane.target.local import LocalTarget
 from intellyhub_engine.errors import EngineError, JournalError
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.journal.records import RunStatus, RunSummary
-from intellyhub_knative.local.deployments import Deployment
+from intellyhub_knative.platform.deployments import Deployment
 
 if TYPE_CHECKING:
-    from intellyhub_knative.local.journal.client import JournalClient
+    from intellyhub_knative.platform.journal.client import JournalClient
 
 __all__ = ["Publisher"]
 

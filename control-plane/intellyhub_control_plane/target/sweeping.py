@@ -12,8 +12,8 @@ from pathlib import Path
 
 from intellyhub_control_plane.target.equipment import open_store
 from intellyhub_engine.errors import InputInvalid
-from intellyhub_knative.local.deployments import Deployment
-from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.platform.deployments import Deployment
+from intellyhub_knative.platform.layout import Layout
 
 __all__ = ["mend_layers", "sweep_layers"]
 

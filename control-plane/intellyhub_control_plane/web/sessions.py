@@ -9,7 +9,7 @@ import jwt
 
 from intellyhub_control_plane.errors import Unauthenticated
 from intellyhub_engine.frozen import dataclass
-from intellyhub_knative.local.keys import Keys, Purpose
+from intellyhub_knative.platform.keys import Keys, Purpose
 
 __all__ = ["Claims", "issue_access_token", "read_access_token"]
 

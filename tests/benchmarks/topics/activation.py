@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from intellyhub_knative.local.activator.reserve import BARE
-from intellyhub_knative.local.activator.reserve import MOST as MOST_SPARES
-from intellyhub_knative.local.deployments import Deployment
-from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.platform.activator.reserve import BARE
+from intellyhub_knative.platform.activator.reserve import MOST as MOST_SPARES
+from intellyhub_knative.platform.deployments import Deployment
+from intellyhub_knative.platform.layout import Layout
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.child import read_pss_bytes
 from tests.benchmarks.rounds import Contestant, Measure, compare

@@ -17,7 +17,7 @@ from intellyhub_control_plane.database.migrate import migrate
 from intellyhub_control_plane.target.local import LocalTarget
 from intellyhub_control_plane.web import passwords
 from intellyhub_functions.testing.postgresql import postgresql as running_postgresql
-from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.platform.layout import Layout
 from tests.unit.control_plane.engines import DATABASES
 from tests.unit.control_plane.house import House, data_folder, journal_service
 

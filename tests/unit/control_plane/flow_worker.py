@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
-from intellyhub_knative.local.keys import Purpose
+from intellyhub_knative.platform.keys import Purpose
 from tests.unit.control_plane.house import House, Person
 
 

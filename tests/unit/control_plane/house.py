@@ -22,8 +22,8 @@ from intellyhub_control_plane.platform import Platform, make_platform
 from intellyhub_control_plane.settings import Registration, Settings
 from intellyhub_control_plane.web.app import make_app
 from intellyhub_control_plane.web.sessions import Claims, issue_access_token
-from intellyhub_knative.local.keys import load_keys
-from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.platform.keys import load_keys
+from intellyhub_knative.platform.layout import Layout
 from tests.integration.platform_processes import Process
 
 PASSWORD = "correct horse battery staple"

@@ -19,7 +19,7 @@ from intellyhub_engine.journal.records import (
     StepStarted,
     StepStatus,
 )
-from intellyhub_knative.local.outbox import Outcome, Routing, Settlement
+from intellyhub_knative.platform.outbox import Outcome, Routing, Settlement
 from tests.unit.control_plane.house import HELLO, House, Person
 
 OWNER = "worker/1/test"

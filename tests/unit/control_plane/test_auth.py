@@ -11,8 +11,8 @@ from intellyhub_control_plane.models.people import Membership, User
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.shapes.shape import Request, Shape
 from intellyhub_control_plane.web.wording import PATTERNS
-from intellyhub_knative.local.keys import Purpose
-from intellyhub_knative.local.tenants import read_tenants
+from intellyhub_knative.platform.keys import Purpose
+from intellyhub_knative.platform.tenants import read_tenants
 from tests.unit.control_plane.engines import both_databases
 from tests.unit.control_plane.house import PASSWORD, House
 

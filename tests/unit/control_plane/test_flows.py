@@ -8,7 +8,7 @@ from intellyhub_control_plane.models.people import Tenant
 from intellyhub_control_plane.target import publishing
 from intellyhub_control_plane.web.paging import encode_cursor
 from intellyhub_engine.journal.records import RunStatus
-from intellyhub_knative.local.deployments import read_deployments
+from intellyhub_knative.platform.deployments import read_deployments
 from tests.unit.control_plane.engines import both_databases
 from tests.unit.control_plane.flow_worker import FlowWorker
 from tests.unit.control_plane.house import BROKEN, HELLO, HOOK

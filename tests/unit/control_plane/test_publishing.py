@@ -9,8 +9,8 @@ import pytest
 from intellyhub_control_plane.models.flows import Flow
 from intellyhub_control_plane.models.people import Tenant
 from intellyhub_control_plane.target.local import LocalTarget
-from intellyhub_knative.local.deployments import read_deployments
-from intellyhub_knative.local.tenants import read_tenants
+from intellyhub_knative.platform.deployments import read_deployments
+from intellyhub_knative.platform.tenants import read_tenants
 from tests.unit.control_plane.engines import both_databases
 from tests.unit.control_plane.house import HELLO
 
@@ -22,8 +22,8 @@ from intellyhub_control_plane.models.people import Tenant
 from intellyhub_control_plane.platform import make_platform
 from intellyhub_control_plane.settings import Settings
 from intellyhub_control_plane.target.local import LocalTarget
-from intellyhub_knative.local.keys import load_keys
-from intellyhub_knative.local.layout import Layout
+from intellyhub_knative.platform.keys import load_keys
+from intellyhub_knative.platform.layout import Layout
 
 folder, url, tenant_id, step, text = sys.argv[1:]
 layout = Layout(data=Path(folder))

@@ -3,7 +3,7 @@
 import logging
 
 from intellyhub_control_plane import server
-from intellyhub_knative.local.service import Surroundings
+from intellyhub_knative.platform.service import Surroundings
 from tests.unit.control_plane.house import data_folder
 
 
@@ -21,6 +21,6 @@ def test_a_database_that_does_not_answer_is_one_line_without_the_password(monkey
 
 
 def make_surroundings(layout):
-    from intellyhub_knative.local.keys import load_keys
+    from intellyhub_knative.platform.keys import load_keys
 
     return Surroundings(layout=layout, keys=load_keys(layout.key), sockets={}, ready_descriptor=None)

@@ -10,8 +10,8 @@ from sqlalchemy.exc import OperationalError
 from intellyhub_control_plane.models.record import now
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.models.tokens import ApiToken
-from intellyhub_knative.local.seal import unseal
-from intellyhub_knative.local.tenants import read_tenants
+from intellyhub_knative.platform.seal import unseal
+from intellyhub_knative.platform.tenants import read_tenants
 from tests.unit.control_plane.engines import both_databases
 
 

@@ -14,10 +14,10 @@ import pytest
 from intellyhub_control_plane.cli.up import default_data
 from intellyhub_control_plane.cli.up_view import UpView
 from intellyhub_engine.cli.terminal import Outlet, Terminal
-from intellyhub_knative.local.layout import Layout
-from intellyhub_knative.local.supervisor.logbook import Level, Line
-from intellyhub_knative.local.supervisor.platform import Started, make_url
-from intellyhub_knative.local.supervisor.supervisor import Progress
+from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.supervisor.logbook import Level, Line
+from intellyhub_knative.platform.supervisor.platform import Started, make_url
+from intellyhub_knative.platform.supervisor.supervisor import Progress
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

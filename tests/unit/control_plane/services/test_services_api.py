@@ -5,8 +5,8 @@ import socket
 import pytest
 
 from intellyhub_control_plane.services.watching import look_at_due
-from intellyhub_knative.local.services import outer_names
-from intellyhub_knative.local.tenants import read_tenants
+from intellyhub_knative.platform.services import outer_names
+from intellyhub_knative.platform.tenants import read_tenants
 
 FLOW = """\
 name: caching

@@ -13,7 +13,7 @@ from intellyhub_control_plane.services.matching import match_need
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_functions import settings as function_settings
 from intellyhub_functions.testing.server import Answer, LocalServer
-from intellyhub_knative.local.services import fill_in
+from intellyhub_knative.platform.services import fill_in
 from tests.ports import free_port
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from intellyhub_engine.journal.memory import MemoryJournal
 from intellyhub_engine.journal.sqlite import SqliteJournal
-from tests.unit.knative.local.journal.services import Service
+from tests.unit.knative.platform.journal.services import Service
 
 SECOND_NS = 1_000_000_000
 
