@@ -57,9 +57,7 @@ def command(
         return keep_deploying(session, client, flow, name, slug)
     deployed = deploy(session, client, flow, name, slug, as_json=as_json)
     if as_json:
-        from intellyhub_engine.cli.answer import make_json
-
-        session.terminal.emit_json(make_json(deployed, pretty=session.terminal.interactive))
+        session.terminal.emit_json(deployed)
     return Exit.SUCCEEDED
 
 

@@ -40,9 +40,7 @@ def command(session: Session, flow: str, as_json: bool, url: str | None, token: 
     found["versions"] = client.get(f"{path}/versions", limit=SHOWN_VERSIONS)["items"]
     found["runs"] = client.get("/api/runs", flow=found["id"], limit=SHOWN_RUNS)["items"]
     if as_json:
-        from intellyhub_engine.cli.answer import make_json
-
-        session.terminal.emit_json(make_json(found, pretty=session.terminal.interactive))
+        session.terminal.emit_json(found)
     else:
         show(session.terminal, found)
     return Exit.SUCCEEDED

@@ -40,9 +40,7 @@ def command(session: Session, as_json: bool, url: str | None, token: str | None)
     """
     flows = connect(url, token).pages("/api/flows")
     if as_json:
-        from intellyhub_engine.cli.answer import make_json
-
-        session.terminal.emit_json(make_json(flows, pretty=session.terminal.interactive))
+        session.terminal.emit_json(flows)
     else:
         show_list(
             session.terminal,

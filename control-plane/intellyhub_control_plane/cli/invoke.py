@@ -81,9 +81,8 @@ def command(
     client = connect(url, token)
     run = execute(client, flow, document, wait_seconds)
     if as_json:
-        from intellyhub_engine.cli.answer import make_json
 
-        session.terminal.emit_json(make_json(run, pretty=session.terminal.interactive))
+        session.terminal.emit_json(run)
     else:
         show(session, run, client.url)
     return EXITS.get(str(run.get("status")), Exit.SUCCEEDED)

@@ -75,9 +75,7 @@ class Shown:
         """One line: time, flow where there are several, level, message."""
         terminal = self._terminal
         if self._as_json:
-            from intellyhub_engine.cli.answer import make_json
-
-            terminal.emit_json(make_json({"flow": slug, **line}, pretty=False))
+            terminal.emit_json({"flow": slug, **line}, pretty=False)
         elif terminal.interactive:
             name = (f"{slug:<16} ", "cyan") if self._name else ""
             terminal.show((f"{clock_text(line['at'])} ", "dim"), name, (line["message"], LEVELS.get(line["level"], "")))

@@ -66,9 +66,7 @@ def show(session: Session, client: Client, *, as_json: bool) -> None:
     """Once."""
     found = look(client)
     if as_json:
-        from intellyhub_engine.cli.answer import make_json
-
-        session.terminal.emit_json(make_json(found, pretty=session.terminal.interactive))
+        session.terminal.emit_json(found)
     else:
         show_list(session.terminal, COLUMNS, list(make_rows(found)), empty="no flows yet; try: intellyhub deploy FLOW")
 

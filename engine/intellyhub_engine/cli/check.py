@@ -78,8 +78,6 @@ def show_text(session: Session, checked: Sequence[Checked], problems: Sequence[P
 
 
 def show_json(session: Session, checked: Sequence[Checked], errors: int, warnings: int) -> None:
-    from intellyhub_engine.cli.answer import make_json
-
     rows = [make_problem_object(file.path, problem) for file in checked for problem in file.problems]
     answer = {"ok": not errors, "errors": errors, "warnings": warnings, "problems": rows}
-    session.terminal.emit_json(make_json(answer, pretty=session.terminal.interactive))
+    session.terminal.emit_json(answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from intellyhub_engine.cli.answer import make_answer, make_json
+from intellyhub_engine.cli.answer import make_answer
 from intellyhub_engine.cli.exits import Exit
 from intellyhub_engine.cli.interrupts import stopping_with
 from intellyhub_engine.cli.programs import LoadedFlow, compile_loaded
@@ -61,7 +61,7 @@ def perform(stage: Stage, work: Callable[[], RunResult]) -> RunResult:
 def show_result(session: Session, stage: Stage, result: RunResult, display: Display, *, hints: bool = True) -> None:
     """The JSON object, or the last lines, with what to type next. The machine has masked all secrets in a result."""
     if display.as_json:
-        session.terminal.emit_json(make_json(make_answer(result), pretty=session.terminal.interactive))
+        session.terminal.emit_json(make_answer(result))
     else:
         show_summary(session.terminal, result, journal=stage.hint, hints=hints)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from intellyhub_engine.cli.answer import iso_time, make_json, make_log, make_steps
+from intellyhub_engine.cli.answer import iso_time, make_log, make_steps
 from intellyhub_engine.cli.exits import Exit
 from intellyhub_engine.cli.options import journal_option, json_option
 from intellyhub_engine.cli.progress import Progress, duration_text, status_fragment, waiting_for
@@ -53,7 +53,7 @@ def command(
         rows = opened.runs(flow=flow, status=RunStatus(status) if status else None, limit=limit)
     if as_json:
         objects = [make_summary(row) for row in rows]
-        session.terminal.emit_json(make_json(objects, pretty=session.terminal.interactive))
+        session.terminal.emit_json(objects)
     elif session.terminal.interactive:
         show_table(session, rows)
     else:
@@ -84,7 +84,7 @@ def show(ctx: click.Context, run: str, journal: str | None, as_json: bool) -> in
         reasons = {one.run_id: reason_of(opened, one) for one in children if one.status is RunStatus.WAITING}
     if as_json:
         answer = make_details(history, children)
-        session.terminal.emit_json(make_json(answer, pretty=session.terminal.interactive))
+        session.terminal.emit_json(answer)
     else:
         show_details(session, history, children, reasons)
     return Exit.SUCCEEDED

@@ -103,8 +103,12 @@ class Terminal:
         self.out.write(text)
         self.out.flush()
 
-    def emit_json(self, text: str) -> None:
-        """Write one JSON document and a line feed; escaped where the stream cannot show its characters."""
+    def emit_json(self, value: object, *, pretty: bool = True) -> None:
+        """Write one JSON document and a line feed: on several lines for a person unless `pretty` is false, on one for a
+        program; escaped where the stream cannot show its characters."""
+        from intellyhub_engine.cli.answer import make_json
+
+        text = make_json(value, pretty=pretty and self.interactive)
         if not self.out.can_show(text):
             import json
 

@@ -153,8 +153,6 @@ def show_summary(session: Session, outcomes: Sequence[Outcome], failed: Sequence
 
 
 def show_json(session: Session, outcomes: Sequence[Outcome], failed: int) -> None:
-    from intellyhub_engine.cli.answer import make_json
-
     rows: list[Mapping[str, object]] = [
         {
             "file": outcome.path,
@@ -167,4 +165,4 @@ def show_json(session: Session, outcomes: Sequence[Outcome], failed: int) -> Non
         for outcome in outcomes
     ]
     answer = {"passed": len(outcomes) - failed, "failed": failed, "tests": rows}
-    session.terminal.emit_json(make_json(answer, pretty=session.terminal.interactive))
+    session.terminal.emit_json(answer)

@@ -35,9 +35,7 @@ def command(
     """
     plugins = choose_shelf(folder, here, url, token).installed()
     if as_json:
-        from intellyhub_engine.cli.answer import make_json
-
-        session.terminal.emit_json(make_json(plugins, pretty=session.terminal.interactive))
+        session.terminal.emit_json(plugins)
     else:
         rows = [make_row(plugin) for plugin in plugins]
         show_list(session.terminal, COLUMNS, rows, empty="no plugins yet; try: intellyhub plugins search")

@@ -49,9 +49,7 @@ def command(
     shelf.add_repositories((*known, *([Repository(address=repository)] if repository else ())))
     plugins = shelf.search(" ".join(words))
     if as_json:
-        from intellyhub_engine.cli.answer import make_json
-
-        session.terminal.emit_json(make_json(plugins, pretty=session.terminal.interactive))
+        session.terminal.emit_json(plugins)
     else:
         show_list(session.terminal, COLUMNS, [make_row(plugin) for plugin in plugins], empty="nothing is found")
     return Exit.SUCCEEDED

@@ -38,7 +38,7 @@ def test_a_character_that_the_stream_does_not_know_is_replaced():
 
 def test_json_is_escaped_where_the_stream_does_not_know_its_characters():
     terminal, out, _ = make_terminal("ascii")
-    terminal.emit_json('{"a": "è"}')
+    terminal.emit_json({"a": "è"})
     assert written(out) == b'{"a": "\\u00e8"}\n'
 
 
