@@ -4,10 +4,10 @@ VENV := .venv/bin
 CODE := engine functions knative control-plane scripts tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo console test soak check bench image docs lock clean
+.PHONY: help setup run demo console test contract soak check bench image cluster-up deploy docs lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Make .venv and install what running needs
 	@$(PYTHON) scripts/setup.py run
@@ -25,6 +25,11 @@ test: ## Run all tests
 	@$(PYTHON) scripts/setup.py test
 	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadgroup
 
+contract: ## Try a platform on a cluster against the contract (make contract URL=... TOKEN=... REPORT=FILE)
+	@$(PYTHON) scripts/setup.py test
+	@INTELLYHUB_TEST_CLUSTER=1 INTELLYHUB_URL="$(URL)" INTELLYHUB_TOKEN="$(TOKEN)" INTELLYHUB_CONTRACT_REPORT="$(REPORT)" \
+		KUBECONFIG="$${KUBECONFIG:-$$HOME/.kube/config}" $(VENV)/python -m pytest tests/contract -v -n 0
+
 soak: ## Kill the platform at random under load, and write docs/reliability.md
 	@$(PYTHON) scripts/setup.py test
 	@$(VENV)/python -m tests.soak
@@ -41,8 +46,15 @@ bench: ## Measure the budgets, side by side with other engines
 	@$(PYTHON) scripts/setup.py bench
 	@$(VENV)/python -m tests.benchmarks
 
-image: ## Build the worker's image (make image BASE=... RUNTIME=... TAG=..., each may be left out)
-	@$(PYTHON) scripts/build_image.py $(if $(BASE),--base $(BASE)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(TAG),--tag $(TAG))
+image: ## Build an image (make image WHICH=engine|control-plane BASE=... RUNTIME=... TAG=..., each may be left out)
+	@$(PYTHON) scripts/build_image.py $(if $(WHICH),--which $(WHICH)) $(if $(BASE),--base $(BASE)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(TAG),--tag $(TAG))
+
+cluster-up: ## Make a cluster with Knative on this machine (make cluster-up NAME=..., may be left out)
+	@$(PYTHON) scripts/cluster_up.py $(if $(NAME),--name $(NAME))
+
+deploy: setup ## Install the platform on a cluster (make deploy OVERLAY= IMAGE= ENGINE= REGISTRY= CONTEXT=, each may be left out)
+	@$(VENV)/python scripts/deploy.py $(if $(OVERLAY),--overlay $(OVERLAY)) $(if $(IMAGE),--image $(IMAGE)) \
+		$(if $(ENGINE),--engine $(ENGINE)) $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(CONTEXT),--context $(CONTEXT))
 
 docs: ## Write docs/functions from manifests, documents and examples
 	@$(PYTHON) scripts/setup.py run

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import flask
 
+    from intellyhub_engine.errors import EngineError
     from intellyhub_engine.serving.framework import Framework
+    from intellyhub_engine.serving.prepared import Prepared
 
 _lock = threading.Lock()
 _framework: Framework | None = None
+_prepared: Prepared | EngineError | None = None
 
 
 def handle_event(request: flask.Request) -> flask.Response:
@@ -30,13 +33,19 @@ def _load() -> Framework:
     with _lock:
         if _framework is None:
             from intellyhub_engine.serving.framework import make_framework
+            from intellyhub_engine.serving.prepared import prepare
 
-            _framework = make_framework(os.environ)
+            _framework = make_framework(_prepared or prepare(os.environ), os.environ)
         return _framework
 
 
 def _load_early() -> None:
+    global _prepared
     if os.getppid() == _origin:  # the server's process, and none that it makes itself
+        if os.environ.get("INTELLYHUB_WALLS") or os.environ.get("K_REVISION"):
+            from intellyhub_engine.serving.prepared import prepare
+
+            _prepared = prepare(os.environ)  # here, so that every thread of the server is behind the walls
         threading.Thread(target=_load, name="load", daemon=True).start()
 
 

@@ -1,5 +1,5 @@
-"""HTTP over unix sockets, to flows and to the other processes of the platform. A connection for each request, so that
-the workers behind one socket share the work, and an idle one may exit."""
+"""HTTP to flows and to the other processes of the platform, over unix sockets on one machine, by name on a cluster. A
+connection for each request, so that the workers behind one socket share the work, and an idle one may exit."""
 
 from __future__ import annotations
 
@@ -10,16 +10,29 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import orjson
 
 from intellyhub_control_plane.errors import Unreachable
 
-__all__ = ["DoorAnswer", "ask"]
+__all__ = ["DoorAnswer", "Named", "Place", "ask"]
 
 CONNECT_SECONDS = 5.0
 PAUSE_SECONDS = 0.05
 MAX_ANSWER_BYTES = 32 << 20
+
+
+class Named(NamedTuple):
+    """A name of the cluster, asked for at its gateway by a process that is outside and cannot resolve it."""
+
+    url: str
+    """`http://host`."""
+    gateway: tuple[str, int]
+
+
+Place = Path | str | Named
+"""A unix socket, or `http://host:port`."""
 
 
 class DoorAnswer(NamedTuple):
@@ -52,9 +65,19 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(os.fspath(self.path))
 
 
+def connect_to(place: Place, timeout_seconds: float) -> http.client.HTTPConnection:
+    """A connection that is not open yet."""
+    if isinstance(place, Path):
+        return UnixConnection(place, timeout_seconds)
+    if isinstance(place, Named):
+        return http.client.HTTPConnection(*place.gateway, timeout=timeout_seconds)
+    parts = urlsplit(place)
+    return http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=timeout_seconds)
+
+
 def ask(
     part: str,
-    path: Path,
+    place: Place,
     method: str,
     target: str,
     *,
@@ -67,8 +90,10 @@ def ask(
     `Unreachable`, naming `part`."""
     body = None if document is None else orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS)
     sent = {"Connection": "close", **({"Content-Type": "application/json"} if body else {}), **(headers or {})}
+    if isinstance(place, Named):
+        sent["Host"] = urlsplit(place.url).netloc
     deadline = time.monotonic() + patience_seconds
-    connection = UnixConnection(path, timeout_seconds)
+    connection = connect_to(place, timeout_seconds)
     try:
         while not knock(connection, part):
             if time.monotonic() >= deadline:
@@ -86,11 +111,11 @@ def ask(
         connection.close()
 
 
-def knock(connection: UnixConnection, part: str) -> bool:
+def knock(connection: http.client.HTTPConnection, part: str) -> bool:
     """Connect; False while the socket is not there or refuses."""
     try:
         connection.connect()
-    except (FileNotFoundError, ConnectionRefusedError, BlockingIOError):
+    except (FileNotFoundError, ConnectionRefusedError, BlockingIOError, socket.gaierror):
         connection.close()
         return False
     except TimeoutError as fault:

@@ -13,7 +13,7 @@ from intellyhub_control_plane.plugins.repositories import Listing, offers, satis
 from intellyhub_control_plane.present.plugins import listings_of
 from intellyhub_control_plane.present.texts import Examined, Missing, examine_text
 from intellyhub_control_plane.shapes.flows import FlowProblem
-from intellyhub_control_plane.target.equipment import Stock, look_into, open_store
+from intellyhub_control_plane.target.equipment import Stock, look_into
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.language.problems import Severity
@@ -50,11 +50,11 @@ def provide_packages(caller: Caller, examined: Examined) -> None:
     if not examined.requirements:
         return
     caller.session.commit()  # it takes its time, and holds up nobody
-    locks = open_store(caller.platform.layout, caller.tenant.id).locks
+    store = caller.platform.publisher.target.plugins_of(caller.tenant.id)
     problems = []
     for lines in examined.requirements:
         try:
-            locks.provide(lines)
+            store.packages(lines)
         except InputInvalid as fault:
             problems.append(make_nowhere(PACKAGES, Severity.ERROR, str(fault)))
     if problems:

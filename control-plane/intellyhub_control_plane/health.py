@@ -34,8 +34,11 @@ def parts_health(platform: Platform) -> dict[str, PartHealth]:
     questions: dict[str, Callable[[], str | None]] = {
         "database": lambda: ask_database(platform),
         "journal": lambda: ask_journal(platform),
-        **{part: lambda part=part: ask_page(platform, part) for part in SERVED},  # type: ignore[misc]
     }
+    if platform.statuses.are_there:
+        questions["reconciler"] = lambda: ask_reconciler(platform)
+    else:
+        questions |= {part: lambda part=part: ask_page(platform, part) for part in SERVED}  # type: ignore[misc]
     with ThreadPoolExecutor(len(questions)) as threads:
         asked = {part: threads.submit(look, question, pids.get(part)) for part, question in questions.items()}
         found = {part: future.result() for part, future in asked.items()}
@@ -72,11 +75,18 @@ def ask_database(platform: Platform) -> None:
 def ask_journal(platform: Platform) -> None:
     """With a client of its own: the usual one is patient while the service starts again."""
     token = platform.keys.token(Purpose.JOURNAL)
-    client = JournalClient(platform.layout.socket("journal"), token, patience_seconds=ASK_SECONDS)
+    client = JournalClient(platform.journal_address, token, patience_seconds=ASK_SECONDS)
     try:
         client.counts()
     finally:
         client.close()
+
+
+def ask_reconciler(platform: Platform) -> str | None:
+    """What it has written last. Whether it lives, its own probe tells the cluster."""
+    statuses = platform.statuses.all().values()
+    broken = sum(status.get("state") in ("failing", "failed") for status in statuses)
+    return f"{broken} of {len(statuses)} flows are not ready" if broken else None
 
 
 def ask_page(platform: Platform, part: str) -> str | None:

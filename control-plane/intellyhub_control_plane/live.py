@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 from intellyhub_control_plane.doors import ask
 from intellyhub_control_plane.errors import Unreachable
 from intellyhub_control_plane.journal_names import flow_id_of, journal_name
+from intellyhub_control_plane.present.builds import Building
 from intellyhub_control_plane.present.runs import last_suspension
 from intellyhub_control_plane.recent import Recent
+from intellyhub_control_plane.target.statuses import FlowStatuses, NoStatuses
 from intellyhub_engine.errors import JournalError, RunNotFound
 from intellyhub_engine.frozen import dataclass
+from intellyhub_engine.journal.ledger import read_page
 from intellyhub_engine.journal.records import RunStatus, RunSummary, RunSuspended
 from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.sources.standing import show_page
 
 if TYPE_CHECKING:
     from intellyhub_knative.platform.journal.client import JournalClient
@@ -29,6 +33,8 @@ __all__ = ["Known", "Live"]
 LOG = logging.getLogger(__name__)
 FRESH_SECONDS = 1.0
 ASK_SECONDS = 1.0
+STANDING_SECONDS = 5.0
+"""Sources on a cluster write down how they stand every few seconds at most."""
 WAIT_SECONDS = 600.0
 """What a run waits for does not change while it waits; a new wait has a key of its own."""
 
@@ -39,9 +45,12 @@ class Live:
 
     layout: Layout
     journal: JournalClient
+    statuses: FlowStatuses = field(default_factory=NoStatuses)
+    """On a cluster they stand for the pages of the other processes."""
     pages: Recent[Mapping[str, Any] | Unreachable] = field(default_factory=lambda: Recent(FRESH_SECONDS))
     newest: Recent[Mapping[str, RunSummary]] = field(default_factory=lambda: Recent(FRESH_SECONDS))
     waits: Recent[RunSuspended | None] = field(default_factory=lambda: Recent(WAIT_SECONDS))
+    standings: Recent[Mapping[str, Any]] = field(default_factory=lambda: Recent(STANDING_SECONDS))
 
     def workers(self, tenant_id: str) -> Sequence[Mapping[str, Any]]:
         """The tenant's workers that are awake. Raises `Unreachable`."""
@@ -58,7 +67,24 @@ class Live:
 
     def sources(self, tenant_id: str) -> Mapping[str, Mapping[str, Any]]:
         """The tenant's sources, by flow id. Raises `Unreachable`."""
-        return of_tenant(self._items("sources", "/sources"), tenant_id)
+        found = of_tenant(self._items("sources", "/sources"), tenant_id)
+        if not self.statuses.are_there:
+            return found
+        return {flow_id: self._as_it_says(journal_name(tenant_id, flow_id), item) for flow_id, item in found.items()}
+
+    def _as_it_says(self, flow: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the cluster says of a source, and over that what the source says of itself: it may be ready, and its
+        server away. One that the cluster cannot run has nothing to say."""
+
+        def look() -> Mapping[str, Any]:
+            page = read_page(self.journal, flow)
+            return {} if page is None else show_page(page)
+
+        try:
+            return {**item, **self.standings.get(flow, look)} if item.get("connected") else item
+        except JournalError as fault:
+            LOG.warning("how the source of %s stands cannot be told: %s", flow, fault)
+            return item
 
     def hooks(self, tenant_id: str) -> Mapping[str, Mapping[str, Any]]:
         """The tenant's webhooks as the gateway has them, by flow id; none where it cannot be asked, for then nobody
@@ -108,12 +134,27 @@ class Live:
             LOG.warning("the last runs cannot be told: %s", fault)
             last_runs = {}
         return Known(
-            workers=workers, failing=failing, sources=sources, hooks=self.hooks(tenant_id), last_runs=last_runs
+            workers=workers,
+            failing=failing,
+            sources=sources,
+            hooks=self.hooks(tenant_id),
+            last_runs=last_runs,
+            deployed=self.deployed(flow_ids),
         )
+
+    def deployed(self, flow_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """How these flows stand on the cluster, by id; nothing on one machine, or where nobody can tell."""
+        try:
+            known = self.statuses.all()
+        except Unreachable:
+            return {}
+        return {flow_id: known[flow_id] for flow_id in flow_ids if flow_id in known}
 
     def _items(self, part: str, target: str, key: str = "items") -> Sequence[Mapping[str, Any]]:
         def look() -> Mapping[str, Any] | Unreachable:
             try:
+                if self.statuses.are_there:
+                    return self.statuses.page(part)
                 answer = ask(part, self.layout.socket(part), "GET", target, timeout_seconds=ASK_SECONDS)
             except Unreachable as fault:
                 return fault  # kept too: not every request is to wait for one that does not answer
@@ -155,6 +196,10 @@ class Known:
     hooks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By flow id."""
     last_runs: Mapping[str, RunSummary] = field(default_factory=dict)
+    deployed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """How flows stand on the cluster, by id."""
+    building: Mapping[str, Building] = field(default_factory=dict)
+    """What is to be said of builds on a cluster, by flow id."""
 
     def workers_of(self, flow_id: str) -> int:
         """How many of a flow's workers are awake."""

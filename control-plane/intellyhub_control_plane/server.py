@@ -10,6 +10,7 @@ import atexit
 import fcntl
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -21,7 +22,8 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers import gthread
 from sqlalchemy.exc import DBAPIError
 
-from intellyhub_control_plane.database.database import Database
+from intellyhub_control_plane.builds.at_home import work_off
+from intellyhub_control_plane.database.database import Database, reason_of
 from intellyhub_control_plane.database.migrate import migrate
 from intellyhub_control_plane.errors import SettingsInvalid
 from intellyhub_control_plane.first_start import make_first
@@ -29,7 +31,8 @@ from intellyhub_control_plane.platform import Platform, make_platform
 from intellyhub_control_plane.scratch import MULTIPROCESS, empty_scratch, remove_scratch
 from intellyhub_control_plane.services.watching import look_at_due
 from intellyhub_control_plane.settings import read_settings
-from intellyhub_control_plane.target.sweeping import mend_layers, sweep_layers
+from intellyhub_control_plane.target.rollouts import settle_rollouts
+from intellyhub_control_plane.target.sweeping import mend_layers, sweep_layers, sweep_plugins
 from intellyhub_engine.errors import EngineError
 from intellyhub_knative.platform.layout import Layout
 from intellyhub_knative.platform.service import Surroundings, enter
@@ -56,7 +59,7 @@ def main(environment: Mapping[str, str]) -> int:
         print(f"ERROR {fault}", file=sys.stderr)  # noqa: T201 - logging may not be set up yet
         return 2
     share_metrics(surroundings.layout)
-    platform = make_platform(settings, surroundings.layout, surroundings.keys)
+    platform = make_platform(settings, surroundings.layout, surroundings.keys, surroundings.journal)
     try:
         migrate(platform.database)
         administrator = make_first(platform)
@@ -77,7 +80,7 @@ def main(environment: Mapping[str, str]) -> int:
 
 def explain(fault: DBAPIError, database: Database) -> str:
     """Why the database cannot be used, in one line. Its address is named without the password."""
-    reason = " ".join(str(fault.orig).split())[:500]
+    reason = reason_of(fault)
     place = database.engine.url.render_as_string(hide_password=True)
     return f"the database {place} cannot be used: {reason}; start it, or correct DATABASE_URL"
 
@@ -105,7 +108,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.app = app
         self.platform = platform
         self.surroundings = surroundings
-        self.socket = surroundings.listen("control")
+        self.socket = open_port(platform.settings.listen) or surroundings.listen("control")
         gthread.STOP_KEEPALIVE_LINGER = LINGER_SECONDS
         super().__init__()
 
@@ -144,31 +147,50 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.surroundings.announce_ready()
 
     def post_worker_init(self, _worker: object) -> None:
-        """In each worker: one of them keeps the target in agreement with the database, one looks at services."""
+        """In each worker: one of them keeps the target in agreement with the database, one looks at services, one sees
+        to builds and repositories that were left in the middle."""
         for name, work, seconds in (
             ("reconcile", reconcile, RECONCILE_SECONDS),
             ("services", look_at_due, LOOK_SECONDS),
+            ("builds-left", work_off, RECONCILE_SECONDS),
         ):
             told = (self.platform, name, work, seconds)
             threading.Thread(target=repeat_for_ever, args=told, name=name, daemon=True).start()
 
 
+def open_port(address: tuple[str, int] | None) -> socket.socket | None:
+    """A listening TCP socket, where there is to be one."""
+    if address is None:
+        return None
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    return socket.create_server(address, family=family, backlog=BACKLOG)
+
+
 def reconcile(platform: Platform) -> None:
     """Bring the target into agreement, take away what no plugin needs any more, and bring back what is missing."""
+    settle_rollouts(platform)
     platform.publisher.reconcile()
-    sweep_layers(platform.layout, platform.publisher.target.deployments().values())
+    deployments = platform.publisher.target.deployments().values()
+    sweep_layers(platform.layout, deployments)
+    sweep_plugins(platform.layout, deployments)
+    if platform.publisher.target.has_images:  # whoever builds them sees to packages
+        return
     for fault in mend_layers(platform.layout):
         LOG.warning("packages of plugins are missing, and will be tried again: %s", fault)
 
 
 def repeat_for_ever(platform: Platform, name: str, work: Callable[[Platform], object], seconds: float) -> None:
     """Whoever gets the lock of that name works, now and every so often; when its process ends, another one gets it."""
-    with (platform.layout.data / "run" / f"{name}.lock").open("ab") as file:
+    folder = platform.layout.data / "run"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / f"{name}.lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         pause = threading.Event()
         while True:
             try:
                 work(platform)
+            except DBAPIError as fault:
+                LOG.warning("a pass of %s cannot be made now, and will be made again: %s", name, reason_of(fault))
             except Exception:
                 LOG.exception("a pass of %s failed, and will be made again", name)
             pause.wait(seconds)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from intellyhub_control_plane.errors import SettingsInvalid
 from intellyhub_engine.frozen import dataclass
+from intellyhub_engine.serving.readers import host_and_port, web_address
+from intellyhub_knative.builds.variables import engine_image
 
-__all__ = ["Registration", "Settings", "read_settings"]
+__all__ = ["Registration", "Settings", "Target", "read_settings"]
 
 Value = TypeVar("Value")
 MIN_PASSWORD = 8
@@ -23,6 +26,13 @@ class Registration(StrEnum):
 
     OPEN = "open"  # everyone who reaches the platform
     CLOSED = "closed"  # the administrator only
+
+
+class Target(StrEnum):
+    """Where flows run."""
+
+    LOCAL = "local"  # on this machine
+    KNATIVE = "knative"  # on a cluster, through PostgreSQL and the reconciler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +67,20 @@ class Settings:
     """`INTELLYHUB_CONTROL_PROCESSES`: processes that answer requests."""
     threads: int = 8
     """`INTELLYHUB_CONTROL_THREADS`: requests at a time in each."""
+    listen: tuple[str, int] | None = None
+    """`INTELLYHUB_CONTROL_LISTEN`: `HOST:PORT` to serve on instead of the unix socket, as on a cluster."""
+    engine_image: str = ""
+    """`INTELLYHUB_ENGINE_IMAGE` (or `FSM_EXECUTOR_IMAGE`): what images of flows are built on; another one makes new
+    images of all flows."""
+    inside_repositories: bool = True
+    """`INTELLYHUB_INSIDE_REPOSITORIES`: whether git repositories may be connected whose address is loopback or private;
+    `true` on one machine, `false` on a cluster."""
+    target: Target = Target.LOCAL
+    """`INTELLYHUB_TARGET`: `local` or `knative`. On a cluster `DATABASE_URL` names the PostgreSQL that all share."""
+
+    cluster_gateway: tuple[str, int] | None = None
+    """`INTELLYHUB_CLUSTER_GATEWAY`: `HOST:PORT` of the cluster's internal gateway, for a process outside of it:
+    flows are reached there by their host names."""
 
     def __repr__(self) -> str:
         return f"Settings(registration={self.registration.value}, max_pods={self.max_pods})"
@@ -101,7 +125,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         processes=read("INTELLYHUB_CONTROL_PROCESSES", standard.processes, count, "a whole number from 1 on"),
         threads=read("INTELLYHUB_CONTROL_THREADS", standard.threads, count, "a whole number from 1 on"),
+        target=read("INTELLYHUB_TARGET", standard.target, Target, "local or knative"),
+        engine_image=engine_image(environment),
+        inside_repositories=read("INTELLYHUB_INSIDE_REPOSITORIES", True, yes_or_no, "true or false"),
+        cluster_gateway=read("INTELLYHUB_CLUSTER_GATEWAY", None, host_and_port, "an address such as 127.0.0.1:8081"),
+        listen=read("INTELLYHUB_CONTROL_LISTEN", None, host_and_port, "an address such as 0.0.0.0:8080"),
     )
+    if settings.target is Target.KNATIVE and not environment.get("INTELLYHUB_INSIDE_REPOSITORIES", "").strip():
+        settings = replace(settings, inside_repositories=False)
+    if settings.target is Target.KNATIVE and not settings.database_url.startswith("postgresql"):
+        faults.append("DATABASE_URL is not the address of a PostgreSQL, which INTELLYHUB_TARGET=knative needs")
     if faults:
         raise SettingsInvalid(faults)
     return settings
@@ -138,10 +171,10 @@ def count(text: str) -> int:
     return value
 
 
-def web_address(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
+def yes_or_no(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
         raise ValueError(text)
-    return text.rstrip("/")
+    return text.lower() == "true"
 
 
 def repository(text: str) -> str:

@@ -3,6 +3,7 @@
 EngineError
 ├── FlowInvalid                 the flow text cannot run; carries every problem found
 ├── InputInvalid                an event file, a flag or a setting cannot be used
+│   ├── InputUnfit              what a flow is given does not fit its `input`
 │   └── OtherVersion            the run began on another version of the flow
 ├── ExpressionInvalid           a template, condition, shell line or block does not compile; knows the column
 ├── StepFailed                  what a state function raises
@@ -33,6 +34,7 @@ __all__ = [
     "ExpressionInvalid",
     "FlowInvalid",
     "InputInvalid",
+    "InputUnfit",
     "JournalError",
     "JournalFull",
     "JournalUnwritable",
@@ -62,6 +64,10 @@ class FlowInvalid(EngineError):
 
 class InputInvalid(EngineError):
     """Something the caller handed in cannot be used; the message names it and the remedy."""
+
+
+class InputUnfit(InputInvalid):
+    """What a flow is given does not fit its `input`; the message names each place. No run was begun."""
 
 
 class OtherVersion(InputInvalid):

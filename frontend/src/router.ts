@@ -32,7 +32,7 @@ const routes: RouteRecordRaw[] = [
       { path: '', redirect: '/flows' },
       { path: 'flows', name: 'flows', component: () => import('@/flows/FlowsPage.vue'), meta: { title: 'flows' } },
       {
-        path: 'flows/:flow/:tab(runs|versions|call)?',
+        path: 'flows/:flow/:tab(runs|versions|builds|call)?',
         name: 'flow',
         component: () => import('@/flow/FlowPage.vue'),
         meta: { title: 'flow' },

@@ -7,7 +7,7 @@ import enum
 import inspect
 import types
 import typing
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Generator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from intellyhub.context import Context, SourceContext
 from intellyhub.outcomes import Failed
 
-__all__ = ["bind", "call", "iterate"]
+__all__ = ["bind", "call", "finish", "iterate"]
 
 ENDED = object()
 
@@ -24,17 +24,20 @@ def call(function: Any, parameters: Mapping[str, Any], context: Context) -> Any:
     """Call a state's function; one that is `async` runs in an event loop of its own. Raises Failed where a parameter
     does not fit, and whatever the function raises."""
     arguments = bind(function, parameters, context)
-    result = function(**arguments)
+    return finish(function(**arguments))
+
+
+def finish(result: Any) -> Any:
+    """The result; of an awaitable after it has run, in an event loop of its own."""
     if not inspect.isawaitable(result):
         return result
     import asyncio  # late: most functions need none of it
 
-    return asyncio.run(finish(result))
+    return asyncio.run(await_result(result))
 
 
-async def finish(result: Any) -> Any:
-    """Wait for it."""
-    return await result
+async def await_result(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 def bind(function: Any, parameters: Mapping[str, Any], context: Context | SourceContext) -> dict[str, Any]:

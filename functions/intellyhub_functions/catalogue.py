@@ -22,10 +22,12 @@ __all__ = ["CATALOGUE"]
 HERE = Path(__file__).parent
 
 
-def state(folder: str, perform: str | None, *aliases: str) -> Row:
-    """A row for `states/<folder>`, performed by `module:function` in it; None: known by name, not installed."""
-    code = perform and f"{__package__}.states.{folder}.{perform}"
-    return Row(HERE / "states" / folder / "manifest.json", aliases, code)
+def state(folder: str, perform: str, *aliases: str, examine: str | None = None) -> Row:
+    """A row for `states/<folder>`, performed by `module:function` in it; `examine`, such a function too, finds the
+    faults that its manifest cannot name."""
+    place = f"{__package__}.states.{folder}"
+    manifest = HERE / "states" / folder / "manifest.json"
+    return Row(manifest, aliases, f"{place}.{perform}", examine=examine and f"{place}.{examine}")
 
 
 def source(
@@ -34,19 +36,29 @@ def source(
     *aliases: str,
     examine: str | None = None,
     hook: str | None = None,
+    complete: str | None = None,
     brought: bool = False,
 ) -> Row:
     """A row for `sources/<folder>`; None: its events can be run, listening is not installed. `module:function` too:
-    `examine` finds the faults that its manifest cannot name, `hook` reads the requests that make its events. Nobody
-    listens on a platform to one that is `brought`."""
-    place = f"{__package__}.sources.{folder}"
-    code, more = listen and f"{place}.{listen}", examine and f"{place}.{examine}"
-    reads = hook and f"{place}.{hook}"
-    return Row(HERE / "sources" / folder / "manifest.json", aliases, code, more, reads, brought)
+    `examine` finds the faults that its manifest cannot name, `hook` reads the requests that make its events, `complete`
+    fetches what these only name. Nobody listens on a platform to one that is `brought`."""
+
+    def place(function: str | None) -> str | None:
+        return function and f"{__package__}.sources.{folder}.{function}"
+
+    return Row(
+        HERE / "sources" / folder / "manifest.json",
+        aliases,
+        place(listen),
+        examine=place(examine),
+        hook=place(hook),
+        complete=place(complete),
+        brought=brought,
+    )
 
 
 STATES = {
-    "a2a": state("a2a", "a2a:perform", "a2a-send"),
+    "a2a": state("a2a", "a2a:perform", "a2a-send", examine="faults:examine"),
     "command": state("command", "command:perform", "shell"),
     "elevenlabs_batch_calling": state(
         "elevenlabs_batch_calling", "elevenlabs_batch_calling:perform", "elevenlabs-batch-calling"
@@ -59,8 +71,10 @@ STATES = {
     "file": state("file", "file:perform"),
     "google_sheets": state("google_sheets", "google_sheets:perform", "google-sheets"),
     "http": state("http", "http:perform"),
-    "llm_agent": state("llm_agent", "llm_agent:perform", "llm", "llm-agent", "llm_agent_lite"),
-    "mcp": state("mcp", "mcp:perform"),
+    "llm_agent": state(
+        "llm_agent", "llm_agent:perform", "llm", "llm-agent", "llm_agent_lite", examine="faults:examine"
+    ),
+    "mcp": state("mcp", "mcp:perform", examine="faults:examine"),
     "linkedin": state("linkedin", "linkedin:perform"),
     "python_code_generator": state("python_code_generator", "python_code_generator:perform", "python-code-generator"),
     "mcp_neo4j": state("mcp_neo4j", "mcp_neo4j:perform", "mcp-neo4j", "neo4j", "test_neo4j", "test-neo4j"),
@@ -74,18 +88,18 @@ STATES = {
 }
 
 SOURCES = {
-    "a2a": source("a2a", "a2a:listen", hook="hook:open_hook", brought=True),
+    "a2a": source("a2a", "a2a:listen", examine="hook:examine", hook="hook:open_hook", brought=True),
     "directory": source("directory", "directory:listen", "pollingdirectory", examine="faults:examine"),
     "email": source("email", "email:listen", examine="filters:examine"),
     "event": source("event", "event:listen", "cloudevent", "broker", examine="filters:examine", brought=True),
-    "mcp": source("mcp", "mcp:listen", hook="hook:open_hook", brought=True),
+    "mcp": source("mcp", "mcp:listen", examine="hook:examine", hook="hook:open_hook", brought=True),
     "mqtt": source("mqtt", "mqtt:listen", examine="topics:examine"),
     "postgres": source("postgres", "postgres:listen", "postgresql", examine="faults:examine"),
     "rss": source("rss", "rss:listen"),
     "s3": source("s3", "s3:listen", examine="faults:examine"),
     "schedule": source("schedule", "schedule:listen", "cron", "timer", examine="times:examine"),
     "sqs": source("sqs", "sqs:listen", examine="faults:examine"),
-    "telegram": source("telegram", "telegram:listen", hook="hook:open_hook"),
+    "telegram": source("telegram", "telegram:listen", hook="hook:open_hook", complete="completion:complete_sent"),
     "webhook": source("webhook", "webhook:listen", examine="faults:examine", hook="hook:open_hook", brought=True),
 }
 

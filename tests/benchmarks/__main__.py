@@ -23,7 +23,7 @@ from tests.benchmarks.table import make_faults, print_table
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 ENGINE = ("transition", "guard", "load", "durable_step", "event", "durable_flow", "start", "memory", "sandbox")
-PLATFORM = ("activation", "hook", "platform_durable", "events", "api")
+PLATFORM = ("activation", "hook", "platform_durable", "events", "api", "images")
 TOPICS = (*ENGINE, *PLATFORM)
 """In the order of the page; each is a module of `topics`."""
 

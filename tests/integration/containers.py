@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from intellyhub_functions.testing.ports import free_port
 from tests.integration.workers import START_SECONDS
-from tests.ports import free_port
 
 TOOLS = ("docker", "podman")
 LOCKED = ("--read-only", "--tmpfs", "/tmp:rw,mode=1777", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")

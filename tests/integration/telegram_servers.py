@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import urllib3
 
+from intellyhub_functions.testing.ports import free_port
 from intellyhub_functions.testing.telegram_api import TelegramApi
 from tests.integration.npm_packages import find_node, install_packages
-from tests.ports import free_port
 
 __all__ = ["BotServer", "Double", "Emulator", "install_emulator", "open_emulator"]
 

@@ -150,5 +150,15 @@ def test_every_module_of_the_image_is_compiled_for_good(tool):
     assert compiled == modules > 500
 
 
+def test_the_image_says_what_is_in_it(tool):
+    told = subprocess.run(
+        [tool, "run", "--rm", TAG, "python", "-c", "print(open('/worker/sbom.cdx.json').read())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {"orjson", "functions-framework"} <= {each["name"] for each in json.loads(told.stdout)["components"]}
+
+
 def test_the_image_is_within_its_budget(tool):
     assert compressed_bytes(tool, TAG) <= BUDGET_BYTES

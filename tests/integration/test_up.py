@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
+from intellyhub_functions.testing.ports import free_port
 from intellyhub_knative.platform.layout import Layout
 from intellyhub_knative.platform.supervisor.services import SERVICES, STOP_ORDER
-from tests.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("platform"), pytest.mark.timeout(120)]
 

@@ -17,8 +17,8 @@ from intellyhub_engine.events import Event
 from intellyhub_engine.serving.access import Access, sign
 from intellyhub_engine.serving.cloudevents import encode_data, make_headers
 from intellyhub_engine.serving.message import Request
+from intellyhub_functions.testing.ports import free_port
 from tests.integration.workers import KEY, ROOT, TOKEN, framework, lean, make_settings, without_ids
-from tests.ports import free_port
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 JSON = BEARER | {"Content-Type": "application/json"}

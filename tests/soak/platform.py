@@ -14,7 +14,7 @@ from typing import Any
 
 import urllib3
 
-from tests.ports import free_port
+from intellyhub_functions.testing.ports import free_port
 
 __all__ = ["Platform"]
 

@@ -29,6 +29,17 @@ FIRST_LOOK_MILLISECONDS = 200
 @click.argument("flow", metavar="FLOW", type=click.Path())
 @click.option("--name", metavar="NAME", help="The flow's name (default: the one in the text, else that of the file).")
 @click.option("--slug", metavar="SLUG", help="Its name in addresses (default: made from the name).")
+@click.option(
+    "--target",
+    type=click.Choice(["knative"]),
+    help="The platform is on a cluster: follow the build and wait until the flow is ready, or say why it is not.",
+)
+@click.option(
+    "--rollout",
+    metavar="PERCENT",
+    type=click.IntRange(0, 100),
+    help="On a cluster: of the requests, for a new version of a flow at first (`intellyhub rollout` goes on).",
+)
 @click.option("--watch", is_flag=True, help="Publish again whenever the file changes, until Ctrl-C.")
 @json_option
 @platform_options
@@ -39,6 +50,8 @@ def command(
     flow: str,
     name: str | None,
     slug: str | None,
+    target: str | None,
+    rollout: int | None,
     watch: bool,
     as_json: bool,
     url: str | None,
@@ -50,22 +63,38 @@ def command(
     Examples:
       intellyhub deploy flow.yaml
       intellyhub deploy flow.yaml --name 'Refunds, new' --json | jq -r .hook_url
+      intellyhub deploy flow.yaml --target knative
+      intellyhub deploy flow.yaml --rollout 10
       intellyhub deploy flow.yaml --watch
     """
     client = connect(url, token)
+    if watch and rollout is not None:
+        raise InputInvalid("--rollout is for one new version: it goes without --watch")
     if watch:
         return keep_deploying(session, client, flow, name, slug)
-    deployed = deploy(session, client, flow, name, slug, as_json=as_json)
+    deployed = deploy(session, client, flow, name, slug, as_json=as_json, rollout=rollout)
+    if target is not None:
+        from intellyhub_control_plane.cli.following import follow_deployment
+
+        deployed = follow_deployment(session, client, deployed, quiet=as_json)
     if as_json:
         session.terminal.emit_json(deployed)
     return Exit.SUCCEEDED
 
 
 def deploy(
-    session: Session, client: Client, path: str, name: str | None, slug: str | None, *, as_json: bool = False
+    session: Session,
+    client: Client,
+    path: str,
+    name: str | None,
+    slug: str | None,
+    *,
+    as_json: bool = False,
+    rollout: int | None = None,
 ) -> dict[str, Any]:
     """Publish one text, and show what came of it. Raises `FlowRefused`, `CommandFailed`."""
     from intellyhub_control_plane.cli.client import FlowFaults
+    from intellyhub_control_plane.models.names import name_in
     from intellyhub_engine.cli.inputs import read_bytes
     from intellyhub_engine.cli.programs import MAX_FLOW_BYTES
 
@@ -75,7 +104,7 @@ def deploy(
         raise InputInvalid(f"{path}: is not UTF-8 text; a flow is YAML") from None
     chosen = name or name_in(text, path)
     try:
-        deployed, before = publish(client, text, chosen, slug)
+        deployed, before = publish(client, text, chosen, slug, rollout)
     except FlowFaults as fault:
         raise FlowRefused(path, text, [make_problem(each) for each in fault.problems]) from fault
     if not as_json:
@@ -83,7 +112,9 @@ def deploy(
     return deployed
 
 
-def publish(client: Client, text: str, name: str, slug: str | None) -> tuple[dict[str, Any], int]:
+def publish(
+    client: Client, text: str, name: str, slug: str | None, rollout: int | None = None
+) -> tuple[dict[str, Any], int]:
     """Make the flow, or change the one of that slug, only as it was seen. The flow and the version it had (0: none)."""
     from intellyhub_control_plane.cli.client import part
     from intellyhub_control_plane.models.names import make_slug
@@ -97,7 +128,9 @@ def publish(client: Client, text: str, name: str, slug: str | None) -> tuple[dic
         made = client.send("POST", "/api/flows", {"name": name, "yaml_content": text, "slug": chosen})
         return made, 0
     condition = {"If-Match": headers["ETag"]} if "ETag" in headers else {}
-    change = {"name": name, "yaml_content": text}
+    change: dict[str, Any] = {"name": name, "yaml_content": text}
+    if rollout is not None:
+        change["rollout"] = {"percent": rollout}
     return client.send("PUT", f"/api/flows/{part(found['id'])}", change, headers=condition), found["version"]
 
 
@@ -154,18 +187,6 @@ def deploy_or_tell(session: Session, client: Client, path: str, name: str | None
         deploy(session, client, path, name, slug)
     except EngineError as fault:
         report(session, fault)
-
-
-def name_in(text: str, path: str) -> str:
-    """The name that the text gives its flow, else the file's."""
-    import yaml
-
-    try:
-        document = yaml.load(text, yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)  # noqa: S506 - both are safe
-    except (yaml.YAMLError, RecursionError, ValueError):
-        document = None
-    named = document.get("name") if isinstance(document, dict) else None
-    return named.strip() if isinstance(named, str) and named.strip() else Path(path).stem if path != "-" else "flow"
 
 
 def make_problem(found: Mapping[str, Any]) -> Problem:

@@ -8,7 +8,15 @@ import click
 
 from intellyhub_control_plane.cli.client import part
 from intellyhub_control_plane.cli.connection import connect, platform_options
-from intellyhub_control_plane.cli.words import STATES, STATUSES, age_text, milliseconds_text, time_text
+from intellyhub_control_plane.cli.words import (
+    STATES,
+    STATUSES,
+    age_text,
+    cluster_text,
+    milliseconds_text,
+    rollout_text,
+    time_text,
+)
 from intellyhub_engine.cli.exits import Exit
 from intellyhub_engine.cli.options import json_option
 from intellyhub_engine.cli.session import Session, debug_option, pass_session
@@ -57,6 +65,8 @@ def show(terminal: Terminal, flow: dict[str, Any]) -> None:
     tell("id", flow["id"])
     tell("state", flow["state"], STATES.get(flow["state"], ""))
     tell("version", f"{flow['version']}, published {time_text(flow['updated_at'])}")
+    tell("cluster", cluster_text(flow))
+    tell("rollout", rollout_text(flow))
     tell("url", flow["url"], "cyan")
     tell("hook", flow["hook_url"] or "", "cyan")
     if flow["listener"]:

@@ -81,7 +81,6 @@ def command(
     client = connect(url, token)
     run = execute(client, flow, document, wait_seconds)
     if as_json:
-
         session.terminal.emit_json(run)
     else:
         show(session, run, client.url)

@@ -10,7 +10,7 @@ import click
 
 from intellyhub_control_plane.cli.connection import connect, platform_options
 from intellyhub_control_plane.cli.listing import Cell, Column, make_table, show_list
-from intellyhub_control_plane.cli.words import STATES, age_text, bytes_text
+from intellyhub_control_plane.cli.words import STATES, age_text, bytes_text, cluster_text, rollout_text
 from intellyhub_engine.cli.exits import Exit
 from intellyhub_engine.cli.options import json_option
 from intellyhub_engine.cli.session import Session, debug_option, pass_session
@@ -42,7 +42,8 @@ NONE = Cell("")
 @pass_session
 def command(session: Session, watch: bool, as_json: bool, url: str | None, token: str | None) -> int:
     """Show every flow with its state, and its workers: process, state, version, age, requests, memory. A flow without a
-    worker sleeps: the next event wakes one.
+    worker sleeps: the next event wakes one. On a cluster workers are pods, which the cluster counts: in their place
+    stands how far the flow's version is.
 
     Piped: slug, state, pid, worker's state, version, started at, requests, bytes.
 
@@ -94,12 +95,12 @@ def make_rows(flows: Sequence[dict[str, Any]]) -> Iterator[tuple[Cell, ...]]:
     """A line for each worker, and one for each flow without."""
     for flow in flows:
         state = Cell(flow["state"], style=STATES.get(flow["state"], ""))
-        if not flow["workers"]:
+        if not flow["workers"]:  # on a cluster there are none to see: how the flow stands there is in their place
             yield (
                 Cell(flow["slug"], style="bold"),
                 state,
                 NONE,
-                NONE,
+                Cell(rollout_text(flow) or cluster_text(flow)),
                 Cell(str(flow["version"]), style="dim"),
                 NONE,
                 NONE,

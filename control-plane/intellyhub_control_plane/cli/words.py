@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-__all__ = ["STATES", "STATUSES", "age_text", "bytes_text", "clock_text", "milliseconds_text", "read_time", "time_text"]
+__all__ = [
+    "STATES",
+    "STATUSES",
+    "age_text",
+    "bytes_text",
+    "clock_text",
+    "cluster_text",
+    "milliseconds_text",
+    "read_time",
+    "rollout_text",
+    "time_text",
+]
 
 STATES = {
     "running": "bold green",
@@ -62,3 +75,25 @@ def milliseconds_text(value: float | None) -> str:
     from intellyhub_engine.cli.progress import duration_text
 
     return "" if value is None else duration_text(int(value * 1e6))
+
+
+def cluster_text(flow: Mapping[str, Any]) -> str:
+    """How a flow stands on the cluster, in the cluster's words; empty on one machine."""
+    deployment = flow.get("deployment")
+    if not deployment:
+        return ""
+    shares = ", ".join(f"{tag} {percent} %" for tag, percent in sorted(deployment["routed"].items()))
+    told = deployment["message"] or (f"requests go to {shares}" if shares else "")
+    return f"{deployment['state']}{': ' if told else ''}{told}"
+
+
+def rollout_text(flow: Mapping[str, Any]) -> str:
+    """How far a rollout is; empty where none is on."""
+    rollout = (flow.get("deployment") or {}).get("rollout")
+    if rollout is None:
+        return ""
+    if rollout["phase"] == "rolled_back":
+        return rollout["message"] or f"version {rollout['version']} was taken back"
+    if rollout["phase"] == "done":
+        return f"version {rollout['version']} has everything"
+    return f"version {rollout['version']} gets {rollout['percent']} %, version {rollout['stable']} the rest"

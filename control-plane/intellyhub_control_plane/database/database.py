@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-__all__ = ["Database"]
+__all__ = ["Database", "reason_of"]
 
 BUSY_SECONDS = 10
 THREADS = 8
@@ -42,6 +43,12 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def reason_of(fault: Exception) -> str:
+    """What a database says is wrong, in one line; never the statement, nor the values in it."""
+    said = fault.orig if isinstance(fault, DBAPIError) else fault
+    return " ".join(str(said).split())[:500]
 
 
 def make_engine(url: str, connections: int) -> Engine:

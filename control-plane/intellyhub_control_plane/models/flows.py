@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ForeignKey, Index, Select, String, Text, UniqueConstraint, and_, bindparam, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, defer, mapped_column, relationship
 
-from intellyhub_control_plane.errors import QuotaExceeded, Stale, Taken, found
+from intellyhub_control_plane.errors import NotNow, QuotaExceeded, Stale, Taken, found
 from intellyhub_control_plane.journal_names import journal_name
 from intellyhub_control_plane.models.names import make_slug, stem_of, unused_slug
 from intellyhub_control_plane.models.owned import Owned
@@ -40,6 +40,11 @@ class Flow(Record, Owned):
     current_version: Mapped[int] = mapped_column(default=0)
     revision: Mapped[int] = mapped_column()
     """Counts changes; the ETag."""
+    rollout: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    """How the current version gets its part of the requests, on a cluster: the fields of a deployment's `Rollout`.
+    None: it has all of them."""
+    min_scale: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Workers that are kept while nothing happens, on a cluster."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
@@ -83,8 +88,9 @@ class Flow(Record, Owned):
         session.flush()
         return flow
 
-    def change(self, *, name: str | None, active: bool | None) -> None:
+    def change(self, *, name: str | None, active: bool | None, min_scale: int | None = None) -> None:
         """Change what is given."""
+        self.min_scale = self.min_scale if min_scale is None else min_scale
         self.name = self.name if name is None else name
         self.active = self.active if active is None else active
 
@@ -129,13 +135,27 @@ class Flow(Record, Owned):
             )
             session.add(version)
         if self.current_version != version.number:
-            self.current_version, self.updated_at = version.number, now()
+            self.current_version, self.updated_at, self.rollout = version.number, now(), None
         session.flush()
         return version
 
+    def roll_out(self, session: Session, stable: int, **wish: Any) -> None:
+        """Give the current version a part of the requests, and the stable one the rest. Raises `NotFound`, `NotNow`."""
+        if stable == self.current_version:
+            raise NotNow("a rollout goes from one version to another: `stable` is the current one")
+        self.rollout = {**wish, "stable": self.version(session, stable).number, "began_at": now().isoformat()}
+        self.updated_at = now()
+        session.flush()
+
+    def promote(self, session: Session) -> None:
+        """Give the current version all requests."""
+        self.rollout, self.updated_at = None, now()
+        session.flush()
+
     def roll_back(self, session: Session, number: int) -> None:
-        """Make a version the current one again. Raises `NotFound`."""
+        """Make a version the current one again, for all requests. Raises `NotFound`."""
         self.current_version, self.updated_at = self.version(session, number).number, now()
+        self.rollout = None
         session.flush()
 
     @property
@@ -173,6 +193,10 @@ class FlowVersion(Record, Owned):
     """The listener block as the author wrote it, its `type` as the catalogue calls it."""
     variables: Mapped[dict[str, Any]] = mapped_column(Document)
     """The author's `variables` block, unresolved."""
+    image: Mapped[str] = mapped_column(String(500), default="", server_default="")
+    """On a cluster: `registry/repository@sha256:...`, empty until it is built."""
+    image_key: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """What that image is made of beside the text: plugins, packages, called flows, engine."""
     created_by: Mapped[str | None] = mapped_column(String(254))
     created_at: Mapped[datetime] = mapped_column(default=now)
 

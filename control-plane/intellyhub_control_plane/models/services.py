@@ -140,16 +140,14 @@ class ServiceCheck(Record, Owned):
 
     @classmethod
     def about(cls, service: Service) -> Select[ServiceCheck]:
-        """The looks at one service, newest first."""
-        mine = select(cls).where(cls.tenant_id == service.tenant_id, cls.service_id == service.id)
-        return mine.order_by(cls.number.desc())
+        """The looks at one service."""
+        return select(cls).where(cls.tenant_id == service.tenant_id, cls.service_id == service.id)
 
     @classmethod
     def forget_old(cls, session: Session, service: Service) -> None:
         """Keep the newest hundred."""
-        oldest: int | None = session.scalar(
-            cls.about(service).with_only_columns(cls.number).offset(CHECKS_KEPT - 1).limit(1)
-        )
+        newest_first = cls.about(service).with_only_columns(cls.number).order_by(cls.number.desc())
+        oldest: int | None = session.scalar(newest_first.offset(CHECKS_KEPT - 1).limit(1))
         if oldest is not None:
             mine = (cls.tenant_id == service.tenant_id, cls.service_id == service.id)
             session.execute(delete(cls).where(*mine, cls.number < oldest))

@@ -6,7 +6,6 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from intellyhub_control_plane.plugins.files import Files, digest_of, read_folder, write_files
@@ -16,8 +15,9 @@ from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
 from intellyhub_functions.plugins.manifest import MANIFEST, read_manifest
 from intellyhub_functions.plugins.plugin import PluginManifest
+from intellyhub_functions.plugins.project import table
 
-__all__ = ["Candidate", "find_plugin_folders", "make_candidate", "plugin_name", "read_candidate"]
+__all__ = ["ICON", "NAME", "Candidate", "find_plugin_folders", "make_candidate", "plugin_name", "read_candidate"]
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
 ROOM = "plugins"
@@ -26,6 +26,7 @@ PROJECT = "pyproject.toml"
 MOST = 500
 """Plugins of one folder."""
 ICON = "icon.svg"
+"""A plugin's picture, in its folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +44,6 @@ class Candidate:
     """Of a repository: the commit."""
     single: str = ""
     """The name of its one file, where it is no folder."""
-
-    @property
-    def icon(self) -> bytes | None:
-        """Its picture, SVG."""
-        return self.files.get(ICON)
 
 
 def plugin_name(text: str) -> str:
@@ -80,8 +76,8 @@ def is_native(root: Path) -> bool:
         settings = tomllib.loads((root / PROJECT).read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    name = settings.get("project", {}).get("name", "")
-    return "intellyhub" in settings.get("tool", {}) or str(name).startswith(PACKAGE_PREFIX)
+    name = table(settings, "project").get("name", "")
+    return "intellyhub" in table(settings, "tool") or str(name).startswith(PACKAGE_PREFIX)
 
 
 def read_candidate(path: Path, origin: Origin, *, revision: str = "", also: tuple[str, ...] = ()) -> Candidate:
@@ -114,7 +110,7 @@ def make_candidate(
         needs=find_needs(manifest, files, also=also),
         files=files,
         digest=digest_of(files),
-        origin=replace(origin),
+        origin=origin,
         revision=revision,
         single=single,
     )

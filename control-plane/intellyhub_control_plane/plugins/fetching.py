@@ -5,18 +5,19 @@ from __future__ import annotations
 import email
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from intellyhub_control_plane.cloning import clone
 from intellyhub_control_plane.plugins.candidates import Candidate, find_plugin_folders, plugin_name, read_candidate
 from intellyhub_control_plane.plugins.files import MOST_BYTES, MOST_FILES
 from intellyhub_control_plane.plugins.origins import PACKAGE_PREFIX, Kind, Origin
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
-from intellyhub_functions.layers.installer import CREDENTIALS, explain, pip, pip_environment, readable_places
+from intellyhub_functions.layers.installer import explain, pip, pip_environment, readable_places
 from intellyhub_functions.layers.requirements import normalise
-from intellyhub_functions.layers.workshop import WorkFailed, Workshop
+from intellyhub_functions.layers.workshop import WorkFailed, Workshop, ignore
 from intellyhub_functions.plugins.manifest import MANIFEST
 from intellyhub_functions.plugins.plugin import PluginManifest
 
@@ -25,26 +26,6 @@ __all__ = ["Fetcher"]
 SECONDS = 120.0
 MOST_REPOSITORY_BYTES = 512 << 20
 OURS = ("intellyhub", "intellyhub-engine", "intellyhub-functions")
-CLONE = """\
-set -e
-git -c init.defaultBranch=main init --quiet repository
-cd repository
-git fetch --quiet --depth 1 --no-tags --no-recurse-submodules -- "$1" "${2:-HEAD}"
-git -c core.symlinks=false -c advice.detachedHead=false checkout --quiet FETCH_HEAD
-git rev-parse FETCH_HEAD
-"""
-"""Takes a branch, a tag or a commit alike. Links become plain files."""
-GIT_ENVIRONMENT: Mapping[str, str] = {
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_LFS_SKIP_SMUDGE": "1",
-    "GIT_ASKPASS": "true",
-}
-TRUSTING = "[safe]\n\tdirectory = *\n"
-"""A folder of this machine belongs to somebody else than who reads it behind the walls."""
-FATAL = "fatal: "
-REMOTE = "https:http:git"
-LOCAL = f"{REMOTE}:file"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +39,14 @@ class Fetcher:
     """Whose work it is, behind the walls."""
     fill_in: Callable[[str], str] = str
     """Puts secrets into the places that an address has for them."""
+    tell: Callable[[str], None] = ignore
+    """Hears what is fetched."""
 
     def fetch(self, origin: Origin) -> list[Candidate]:
         """Every plugin that is there. Raises `InputInvalid`."""
         if origin.kind is Kind.FOLDER:
             return self._read_folder(origin)
+        self.tell(f"fetching {origin}")
         if origin.kind is Kind.GIT:
             return self._fetch_repository(origin)
         if origin.kind is Kind.PACKAGE:
@@ -81,27 +65,16 @@ class Fetcher:
         return [read_candidate(folder, replace(origin, address=str(folder))) for folder in folders]
 
     def _fetch_repository(self, origin: Origin) -> list[Candidate]:
-        near = Path(origin.address.removeprefix("file://"))
-        readable = (near,) if self.is_local and near.is_absolute() else ()
-        with Workshop(self.scratch, user=self.user, readable=readable) as workshop:
-            program = ["sh", "-c", CLONE, "git", self.fill_in(origin.address), origin.reference]
-            protocols = {"GIT_ALLOW_PROTOCOL": LOCAL if self.is_local else REMOTE}
-            (workshop.folder / "gitconfig").write_text(TRUSTING)
-            configuration = {"GIT_CONFIG_GLOBAL": str(workshop.folder / "gitconfig")}
-            try:
-                said = workshop.run(
-                    program,
-                    environment={**GIT_ENVIRONMENT, **protocols, **configuration},
-                    seconds=SECONDS,
-                    most_bytes=MOST_REPOSITORY_BYTES,
-                )
-            except WorkFailed as fault:
-                raise InputInvalid(f"{origin} cannot be fetched: {git_reason(fault)}") from fault
-            root = workshop.folder / "repository"
-            if origin.subfolder:
-                root = inside(root, origin.subfolder)
-            revision = said.strip().splitlines()[-1] if said.strip() else ""
-            top = workshop.folder / "repository"
+        fetched = clone(
+            self.fill_in(origin.address),
+            origin.reference,
+            name=str(origin),
+            scratch=self.scratch,
+            user=self.user,
+            is_local=self.is_local,
+        )
+        with fetched as (top, revision):
+            root = inside(top, origin.subfolder) if origin.subfolder else top
             folders = find_plugin_folders(root)
             if not folders:
                 raise InputInvalid(f"there is no plugin in {origin}: no folder there has a {MANIFEST}")
@@ -128,12 +101,8 @@ class Fetcher:
             also = tuple(line for line in facts.get_all("Requires-Dist", []) if is_required(line))
             found = read_candidate(package_folder(unpacked, name), origin, also=also)
             version = str(facts["Version"])
-            manifest = found.manifest if has_manifest(found) else with_version(found.manifest, version)
+            manifest = found.manifest if MANIFEST in found.files else with_version(found.manifest, version)
             return replace(found, name=plugin_name(name), manifest=manifest, revision=version)
-
-
-def has_manifest(candidate: Candidate) -> bool:
-    return MANIFEST in candidate.files
 
 
 def with_version(manifest: PluginManifest, version: str) -> PluginManifest:
@@ -143,13 +112,6 @@ def with_version(manifest: PluginManifest, version: str) -> PluginManifest:
 def pip_reason(fault: WorkFailed) -> str:
     """What pip complained of, in short."""
     return explain(fault.output, builds=False) if fault.output else str(fault)
-
-
-def git_reason(fault: WorkFailed) -> str:
-    """What git complained of, in short and without credentials."""
-    lines = [line for line in fault.output.strip().splitlines() if line.strip()]
-    said = next((line for line in lines if line.startswith(FATAL)), lines[-1] if lines else str(fault))
-    return CREDENTIALS.sub("***@", said.removeprefix(FATAL))[:500]
 
 
 def inside(root: Path, subfolder: str) -> Path:
@@ -175,8 +137,10 @@ def unpack(wheel: Path, target: Path) -> email.message.Message:
             )
         for entry in entries:
             archive.extract(entry, target)
-    (metadata,) = target.glob("*.dist-info/METADATA")
-    return email.message_from_bytes(metadata.read_bytes())
+    described = list(target.glob("*.dist-info/METADATA"))
+    if len(described) != 1:
+        raise InputInvalid(f"{wheel.name} is no wheel: it does not say what it is")
+    return email.message_from_bytes(described[0].read_bytes())
 
 
 def package_folder(unpacked: Path, name: str) -> Path:

@@ -6,12 +6,14 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from intellyhub_engine.errors import InputInvalid
+from intellyhub_functions.plugins.beside import INDEX
 
 __all__ = [
     "MOST_BYTES",
@@ -66,7 +68,7 @@ def walk(folder: Path) -> Iterator[Path]:
 
 def is_part(folder: Path) -> bool:
     """Whether a folder belongs to the plugin: not what tools left behind, nor plugins that were installed to try it."""
-    return folder.name not in LEFT_OUT and folder.suffix != ".egg-info" and not (folder / "plugins.json").exists()
+    return folder.name not in LEFT_OUT and folder.suffix != ".egg-info" and not (folder / INDEX).exists()
 
 
 def read_file(path: Path, room: int, name: str) -> bytes:
@@ -158,7 +160,12 @@ def write_files(folder: Path, files: Files) -> None:
     make_open_folder(scratch)
     for each in (folder.parent, scratch, *(place for place in scratch.rglob("*") if place.is_dir())):
         each.chmod(0o755)
-    scratch.rename(folder)
+    try:
+        scratch.rename(folder)
+    except OSError:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if not folder.is_dir():  # else somebody else was quicker
+            raise
 
 
 def make_open_folder(folder: Path) -> None:

@@ -32,6 +32,13 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 """Packages that published plugins import without saying so, by what they import."""
+CORRECTED: Mapping[tuple[str, str], str | None] = {
+    ("llm-agent", "langchain>=0.2.5"): "langchain>=0.2.5,<1",
+    ("llm-agent", "transformers>=4.42.3"): None,
+    ("llm-agent", "torch>=2.3.1"): None,
+}
+"""Plugin and requirement, as published -> what the plugin runs with (FLOW_LANGUAGE.md section 13); None: its code does
+without, but for one provider, and it has gigabytes."""
 LONGEST = 500
 
 
@@ -70,7 +77,7 @@ class Needs:
     undeclared: tuple[str, ...]
     """Those among them that its code imports and its manifest leaves out."""
     left_out: tuple[str, ...]
-    """Requirements that are modules of Python itself."""
+    """Requirements that are not installed: modules of Python itself, and what the code can do without."""
     optional_requirements: tuple[str, ...]
     services: tuple[ServiceNeed, ...]
 
@@ -79,7 +86,9 @@ def find_needs(manifest: PluginManifest, files: Files, *, also: tuple[str, ...] 
     """From a manifest and the code's text, which is not run. `also`: requirements that its package has. Raises
     `InputInvalid`."""
     document = manifest.document
-    packages, standard = split_standard(dict.fromkeys((*manifest.requirements, *also)))
+    written = dict.fromkeys((*manifest.requirements, *also))
+    corrected = {line: CORRECTED.get((manifest.name, line), line) for line in written}
+    packages, standard = split_standard(line for line in corrected.values() if line is not None)
     named = {name_of(line) for line in (*packages, *manifest.optional_requirements)}
     undeclared = tuple(sorted(find_imports(files) - named))
     return Needs(
@@ -87,7 +96,7 @@ def find_needs(manifest: PluginManifest, files: Files, *, also: tuple[str, ...] 
         secrets=tuple(find_secrets(manifest)),
         requirements=(*packages, *undeclared),
         undeclared=undeclared,
-        left_out=tuple(standard),
+        left_out=(*standard, *(line for line, instead in corrected.items() if instead is None)),
         optional_requirements=manifest.optional_requirements,
         services=find_service_needs(document),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -11,11 +12,12 @@ from packaging.version import InvalidVersion, Version
 from intellyhub_control_plane.plugins.candidates import Candidate, plugin_name
 from intellyhub_control_plane.plugins.fetching import Fetcher, pick
 from intellyhub_control_plane.plugins.origins import PACKAGE_PREFIX, Kind, Origin, read_origin
+from intellyhub_control_plane.plugins.store import Row
 from intellyhub_engine.catalogue.names import fold, fold_source
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
 
-__all__ = ["Listing", "Repository", "find_plugins", "list_offers", "matches", "offers", "satisfies"]
+__all__ = ["Listing", "Repository", "find_newest", "find_plugins", "list_offers", "matches", "offers", "satisfies"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,12 @@ def find_plugins(
         ) from fault
 
 
+def find_newest(fetcher: Fetcher, row: Row, listings: Iterable[Listing]) -> Candidate:
+    """What an installed plugin's own source offers now. Raises `InputInvalid`."""
+    found = find_plugins(fetcher, read_origin(row.source), listings, all_of_them=True)
+    return pick([candidate for candidate, _ in found], row.name)
+
+
 def satisfies(version: str, bounds: str) -> bool:
     """Whether a version will do. One that is not written as versions are does for every bound but its own contrary."""
     if not bounds:
@@ -110,9 +118,22 @@ def satisfies(version: str, bounds: str) -> bool:
         raise InputInvalid(f"{bounds!r} is no bound for versions, such as >=1.2,<2") from fault
 
 
-def matches(listing: Listing, text: str) -> bool:
+class Told(Protocol):
+    """What is told of a plugin, wherever it is."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def state_types(self) -> Sequence[str]: ...
+    @property
+    def listener_types(self) -> Sequence[str]: ...
+
+
+def matches(plugin: Told, text: str) -> bool:
     """Whether all words of the text are found in what is told of a plugin."""
-    told = " ".join((listing.name, listing.description, *listing.state_types, *listing.listener_types)).casefold()
+    told = " ".join((plugin.name, plugin.description, *plugin.state_types, *plugin.listener_types)).casefold()
     return all(word in told for word in text.casefold().split())
 
 

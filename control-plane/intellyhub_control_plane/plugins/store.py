@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
+import logging
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from intellyhub_control_plane.plugins.candidates import Candidate
-from intellyhub_control_plane.plugins.files import digest_of, hex_of, read_folder, write_files
+from intellyhub_control_plane.plugins.candidates import ICON, NAME, Candidate
+from intellyhub_control_plane.plugins.files import digest_of, hex_of, read_archive, read_folder, write_files
+from intellyhub_control_plane.plugins.keeping import Alone, Keeping, Turn
 from intellyhub_control_plane.plugins.signatures import check_signature, read_key
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
 from intellyhub_functions.layers.layers import Layer, LayerFailed, LayerStore
+from intellyhub_functions.layers.records import held, record_text, replace_record
 from intellyhub_functions.layers.requirements import normalise
+from intellyhub_functions.layers.workshop import ignore
+from intellyhub_functions.plugins.beside import INDEX
 from intellyhub_functions.plugins.manifest import read_manifest
 from intellyhub_functions.plugins.plugin import InstalledPlugin, PluginManifest
 
-__all__ = ["Choices", "Row", "Store"]
+__all__ = ["LOCKS", "Choices", "Row", "Store"]
 
-INDEX = "plugins.json"
+LOG = logging.getLogger(__name__)
 LOCKS = "locks.json"
-SCRATCH = ".scratch"
-ICON = "icon.svg"
-NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+MADE_HERE = "made-here.json"
+"""The layers that were made for what others have locked: built from source, each machine's are its own."""
+SCRATCH, HOLD = ".scratch", ".lock"
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 MOST = 200
 
@@ -54,6 +57,7 @@ class Choices:
 
 
 NOTHING_CHOSEN = Choices()
+ALONE = Alone()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +84,15 @@ class Row:
     constraints: tuple[str, ...] = ()
     builds: bool = False
 
+    @property
+    def choices(self) -> Choices:
+        """What goes for its next version too: all that was decided but the pins."""
+        return Choices(key=self.key, builds=self.builds, without=self.without, constraints=self.constraints)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """The plugins of one owner, in a folder. For many processes."""
+    """The plugins of one owner, in a folder. For many processes; what others share of it, `keeping` says."""
 
     folder: Path
     layers: Path
@@ -91,6 +100,9 @@ class Store:
     user: int = 0
     """Whose work it is to resolve requirements, behind walls."""
     scratch: Path | None = None
+    tell: Callable[[str], None] = ignore
+    """Hears, step by step, what is done."""
+    keeping: Keeping = ALONE
 
     @property
     def locks(self) -> LayerStore:
@@ -101,17 +113,22 @@ class Store:
             scratch=self.scratch or self.folder / SCRATCH,
             owner=self.owner,
             user=self.user,
+            tell=self.tell,
         )
 
     def rows(self) -> dict[str, Row]:
-        """What is installed, by name. Raises `InputInvalid` for an index that cannot be read."""
+        """What is installed, by name; files that others gave us as archives are put in their places. Raises
+        `InputInvalid` for an index that cannot be read."""
         try:
             document = json.loads((self.folder / INDEX).read_bytes())
-            return {name: read_row(name, row) for name, row in sorted(document.items())}
+            rows = {name: read_row(name, row) for name, row in sorted(document.items())}
         except FileNotFoundError:
             return {}
         except (ValueError, AttributeError, TypeError, KeyError) as fault:
             raise InputInvalid(f"{self.folder / INDEX} is damaged: {fault}") from fault
+        for row in rows.values():
+            self._unpack(row)
+        return rows
 
     def row(self, name: str) -> Row | None:
         """One of them."""
@@ -144,7 +161,7 @@ class Store:
         """Put a plugin in, in the place of another version of it. Raises `InputInvalid`; then all is as before."""
         check(candidate, choices)
         requirements = normalise(candidate.needs.requirements, without=choices.without)
-        with self._held():
+        with self._turn() as turn:
             rows = self.rows()
             if candidate.name not in rows and len(rows) >= MOST:
                 raise InputInvalid(f"{MOST} plugins are installed, and no more can be")
@@ -165,17 +182,52 @@ class Store:
                 constraints=choices.constraints,
                 builds=choices.builds,
             )
+            turn.keep_plugin(archive_of(row), candidate.files)
             write_files(self.folder / row.name / hex_of(row.digest), candidate.files)
-            self._write({**rows, row.name: row})
+            self._write(turn, {**rows, row.name: row})
+            before = rows.get(row.name)
+            if before is not None and before.digest != row.digest:
+                turn.drop(archive_of(before))
         return row
 
     def remove(self, name: str) -> Row:
         """Take a plugin out. Its files stay until nobody needs them. Raises `KeyError`."""
-        with self._held():
+        with self._turn() as turn:
             rows = self.rows()
             gone = rows.pop(name)
-            self._write(rows)
+            self._write(turn, rows)
+            turn.drop(archive_of(gone))
         return gone
+
+    def packages(self, requirements: Sequence[str], constraints: Sequence[str] = ()) -> Layer | None:
+        """The layer for what the owner's flows require beside plugins, resolved and made where it is not there; None
+        where none is needed. Raises `LayerFailed`."""
+        wanted = normalise(requirements)
+        found = self.locks.find(wanted) if wanted else None
+        if found is not None or not wanted:
+            return found
+        with self._turn() as turn:
+            layer = self.locks.provide(wanted, constraints=constraints)
+            self._keep_locks(turn)
+        return layer
+
+    def equipped(self, row: Row) -> InstalledPlugin:
+        """One as it is run, its packages made here where they are not: those of its lock; what was built from source
+        elsewhere is built again. What others have is not changed. Raises `LayerFailed`."""
+        plugin = self.as_installed(row)
+        if plugin.layer is None or Path(plugin.layer).is_dir():
+            return plugin
+        own = replace(self.locks, locks=self.folder / MADE_HERE)
+        lock = self.locks.locked(row.requirements)
+        pins = row.lock or (lock.lock if lock is not None and not lock.built else ())
+        layer = own.find(row.requirements) if not pins else None
+        try:
+            layer = layer or own.provide(
+                row.requirements, builds=row.builds, lock=pins, constraints=() if pins else row.constraints
+            )
+        except LayerFailed as fault:
+            raise LayerFailed(f"what {row.name} requires: {fault}") from fault
+        return replace(plugin, layer=str(layer.folder) if layer is not None else None)
 
     def mend(self) -> list[str]:
         """Install again what should be there and is not; what failed, in words."""
@@ -189,11 +241,15 @@ class Store:
         return faults
 
     def sweep(self, used: Iterable[str]) -> None:
-        """Take away the files of versions that are neither installed nor named in `used`, a set of paths."""
-        needed = {self.path(row) for row in self.rows().values()} | {Path(place) for place in used}
-        for folder in self.folder.glob("[!.]*/[0-9a-f]*"):
-            if folder.is_dir() and not any(place == folder or folder in place.parents for place in needed):
-                shutil.rmtree(folder, ignore_errors=True)
+        """Take away the files of versions that are neither installed nor named in `used`, a set of paths. While
+        something is being installed, whose files may be there already, that is left to the next time."""
+        with held(self.folder / HOLD, wait=False) as alone:
+            if not alone:
+                return
+            needed = {self.path(row) for row in self.rows().values()} | {Path(place) for place in used}
+            for folder in self.folder.glob("[!.]*/[0-9a-f]*"):
+                if folder.is_dir() and not any(place == folder or folder in place.parents for place in needed):
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def verify(self, row: Row) -> bool:
         """Whether its files are still those that were installed."""
@@ -211,24 +267,36 @@ class Store:
         except LayerFailed as fault:
             raise LayerFailed(f"what {name} requires: {fault}") from fault
 
-    def _write(self, rows: Mapping[str, Row]) -> None:
-        document = {name: {k: v for k, v in asdict(row).items() if k != "name"} for name, row in sorted(rows.items())}
-        path = self.folder / INDEX
-        scratch = path.with_name(f".{INDEX}.{os.urandom(4).hex()}")
-        with scratch.open("w") as file:
-            json.dump(document, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
+    def _write(self, turn: Turn, rows: Mapping[str, Row]) -> None:
+        """The index; to others first, so that whatever stands here is kept."""
+        document = {name: {k: v for k, v in asdict(row).items() if k != "name"} for name, row in rows.items()}
+        self._keep_locks(turn)
+        turn.keep(INDEX, record_text(document).encode())
+        replace_record(self.folder / INDEX, document)
+
+    def _keep_locks(self, turn: Turn) -> None:
+        with suppress(FileNotFoundError):
+            turn.keep(LOCKS, (self.folder / LOCKS).read_bytes())
+
+    def _unpack(self, row: Row) -> None:
+        """Put a plugin's files in their place, where they are only in the archive."""
+        folder, archive = self.folder / row.name / hex_of(row.digest), self.folder / archive_of(row)
+        if folder.is_dir() or not archive.is_file():
+            return
+        try:
+            files = read_archive(archive.read_bytes())
+            if digest_of(files) == row.digest:
+                write_files(folder, files)
+            else:
+                LOG.warning("the archive of the plugin %s holds other files than were installed", row.name)
+        except (InputInvalid, OSError) as fault:  # the others are of use; this one is not there
+            LOG.warning("the files of the plugin %s cannot be unpacked: %s", row.name, fault)
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        """One change at a time."""
-        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _turn(self) -> Iterator[Turn]:
+        """One change at a time, here and wherever else the store is."""
+        with held(self.folder / HOLD), self.keeping.turn() as turn:
+            yield turn
 
 
 def check(candidate: Candidate, choices: Choices) -> None:
@@ -243,6 +311,11 @@ def check(candidate: Candidate, choices: Choices) -> None:
             )
     if choices.key is not None:
         check_signature(candidate.files, read_key(choices.key))
+
+
+def archive_of(row: Row) -> str:
+    """Where in the store the files of a plugin lie when they come from elsewhere."""
+    return f"{row.name}/{hex_of(row.digest)}.zip"
 
 
 def place_of(candidate: Candidate) -> str:

@@ -9,10 +9,18 @@ from typing import Any, TypeVar
 from intellyhub_control_plane.live import Known
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.people import Tenant
+from intellyhub_control_plane.present.builds import Building
 from intellyhub_control_plane.present.moments import moment_of
 from intellyhub_control_plane.present.texts import show_listener
+from intellyhub_control_plane.shapes.flows import (
+    Deployed,
+    DeploymentState,
+    FlowState,
+    LastRun,
+    RolloutProgress,
+    SourceHealth,
+)
 from intellyhub_control_plane.shapes.flows import Flow as FlowShape
-from intellyhub_control_plane.shapes.flows import FlowState, LastRun, SourceHealth
 from intellyhub_control_plane.shapes.flows import FlowVersion as VersionShape
 from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.journal.records import RunStatus, RunSummary
@@ -53,9 +61,38 @@ def make_flow(
         url=f"{public_url}/flows/{flow.slug}",
         failure=known.failing.get(flow.id),
         hook_url=f"{public_url}/hooks/{tenant.slug}/{flow.slug}" if is_called(kind, listener) else None,
+        deployment=make_deployed(known.deployed.get(flow.id), known.building.get(flow.id), flow.current_version),
         created_at=flow.created_at,
         updated_at=flow.updated_at,
         **more,
+    )
+
+
+def make_deployed(status: Mapping[str, Any] | None, building: Building | None, version: int) -> Deployed | None:
+    """How a version stands on a cluster, from what the reconciler says, and its build. What is said of another version
+    tells who serves, but not that this one is ready."""
+    if status is None and building is None:
+        return None
+    status = status or {}
+    state, message = DeploymentState.DEPLOYING, ""
+    is_told = bool(status) and status.get("version", version) == version
+    if is_told:
+        state, message = DeploymentState(status["state"]), str(status.get("message") or "")
+    if building is not None and is_told and state is not DeploymentState.BUILDING:  # it has an image, and goes on
+        message = message or ("" if building.is_open else f"{building.message} The image before goes on.")
+    elif building is not None:
+        state = DeploymentState.BUILDING if building.is_open else DeploymentState.FAILED
+        before = " The version before goes on." if status.get("serves") and not building.is_open else ""
+        message = f"{building.message}{before}"
+    rollout = status.get("rollout")
+    return Deployed(
+        state=state,
+        serves=bool(status.get("serves")),
+        message=message,
+        since=read_moment(status.get("since")),
+        urls=dict(status.get("urls") or {}),
+        routed=dict(status.get("routed") or {}),
+        rollout=None if rollout is None else RolloutProgress.model_validate(rollout, extra="ignore"),
     )
 
 

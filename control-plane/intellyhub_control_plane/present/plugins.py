@@ -9,11 +9,20 @@ from urllib.parse import quote
 
 from intellyhub_control_plane.models.plugins import PluginRepository
 from intellyhub_control_plane.plugins.describing import describe_installed, describe_listing
+from intellyhub_control_plane.plugins.installation import Installation
 from intellyhub_control_plane.plugins.repositories import Listing
 from intellyhub_control_plane.plugins.store import Row, Store
-from intellyhub_control_plane.shapes.plugins import Plugin
+from intellyhub_control_plane.shapes.plugins import InstallationStep, Plugin, PluginInstallation
 
-__all__ = ["GENERIC_ICON", "icon_url", "listings_of", "show_installed", "show_listing", "store_listing"]
+__all__ = [
+    "GENERIC_ICON",
+    "icon_url",
+    "listings_of",
+    "show_installation",
+    "show_installed",
+    "show_listing",
+    "store_listing",
+]
 
 GENERIC_ICON = (
     b'<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24" viewBox="0 0 24 24" fill="currentColor">'
@@ -32,6 +41,18 @@ def show_installed(store: Store, row: Row, available: Mapping[str, Listing]) -> 
     """The fields of an installed plugin."""
     facts = describe_installed(store, row, available.get(row.name))
     return {**facts, "installed_at": datetime.fromisoformat(row.installed_at), "icon_url": icon_url(row.name)}
+
+
+def show_installation(installation: Installation) -> PluginInstallation:
+    """How far it has come."""
+    return PluginInstallation(
+        id=installation.id,
+        what=installation.what,
+        state=installation.state,
+        steps=[InstallationStep(at=step.at, text=step.text) for step in installation.steps],
+        plugin=installation.plugin,
+        fault=installation.fault,
+    )
 
 
 def show_listing(listing: Listing) -> Plugin:

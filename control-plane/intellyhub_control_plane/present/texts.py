@@ -20,11 +20,11 @@ from intellyhub_engine.language.problems import Position, Problem, ProblemCode, 
 from intellyhub_engine.language.spelling import did_you_mean
 from intellyhub_functions.plugins.plugin import InstalledPlugin
 from intellyhub_functions.plugins.tables import make_catalogue, used_by
+from intellyhub_knative.builds.order import python_requirements
 
 __all__ = ["Examined", "Missing", "catalogue_of", "examine_text", "make_graph"]
 
 CALL = "call"
-PYTHON = "python"
 UNKNOWN_FLOW = "unknown-flow"
 NAME = re.compile(r"[\w.-]+")
 WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|[^\s:,\[\]{}#]+""")
@@ -119,7 +119,7 @@ def examine_text(text: str, name: str, plugins: tuple[InstalledPlugin, ...] = ()
         variables=to_json(flow.variables),
         calls=tuple(find_calls(flow, lines)),
         uses=used_by(flow, plugins) if plugins else (),
-        requirements=tuple(dict.fromkeys(find_requirements(flow))),
+        requirements=tuple(dict.fromkeys(python_requirements(flow))),
         dependencies=flow.dependencies,
         missing=tuple(find_missing(flow, problems)),
     )
@@ -142,15 +142,6 @@ def find_missing(flow: Flow, problems: Sequence[Problem]) -> Iterator[Missing]:
                 yield Missing(state.type, False, place)
             elif flow.listener is not None:
                 yield Missing(flow.listener.type, True, place)
-
-
-def find_requirements(flow: Flow) -> Iterator[tuple[str, ...]]:
-    """What each `python` state requires beside what is there."""
-    for state in flow.states.values():
-        wanted = state.parameters.get("requirements") if state.type == PYTHON else None
-        listed = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
-        if lines := tuple(line.strip() for line in listed if isinstance(line, str) and line.strip()):
-            yield lines
 
 
 def find_calls(flow: Flow, lines: Sequence[str]) -> Iterator[FlowProblem]:

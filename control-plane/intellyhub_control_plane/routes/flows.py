@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from flask import request
 
-from intellyhub_control_plane.errors import FlowRefused
+from intellyhub_control_plane.errors import FlowRefused, NotNow
 from intellyhub_control_plane.examination import examine_here, provide_packages
 from intellyhub_control_plane.live import Known
 from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.idempotency import KeptAnswer
 from intellyhub_control_plane.models.names import make_slug
 from intellyhub_control_plane.models.roles import Role
+from intellyhub_control_plane.present.builds import find_building
 from intellyhub_control_plane.present.flows import make_flow
 from intellyhub_control_plane.present.texts import Examined
 from intellyhub_control_plane.shapes.flows import (
@@ -37,7 +40,7 @@ from intellyhub_control_plane.web.area import Area, Reply
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_control_plane.web.paging import paginate
 
-__all__ = ["examine_current", "flow_to_change", "flows", "publish", "show"]
+__all__ = ["check_rollouts", "examine_current", "flow_to_change", "flows", "publish", "show"]
 
 READY_SECONDS = 2.0
 """How long a publication waits for the flow's socket to accept. It goes on without the one who asked."""
@@ -52,7 +55,7 @@ def list_flows(caller: Caller, query: FlowQuery) -> FlowList:
     keys = (Flow.created_at, Flow.id)
     matching = Flow.beside(Flow.matching(caller.tenant, query.q), FlowVersion.listener)
     page = paginate(caller.session, matching, keys, limit=query.limit, cursor=query.cursor)
-    known = caller.platform.live.known(caller.tenant.id, [flow.id for flow, _ in page.rows])
+    known = know(caller, [flow.id for flow, _ in page.rows])
     address = public_url()
     items = [make_flow(FlowShape, caller.tenant, flow, listener, known, address) for flow, listener in page.rows]
     return FlowList.of(items, page.next_cursor)
@@ -112,9 +115,14 @@ def update_flow(caller: Caller, path: FlowPath, header: FlowHeaders, body: Updat
             raise FlowRefused(examined.problems)
         provide_packages(caller, examined)
     flow = flow_to_change(caller, path, header)
+    before = flow.current_version
     if examined is not None and body.yaml_content is not None:
         put_text(caller, flow, body.yaml_content, examined)
-    flow.change(name=body.name, active=body.active)
+    flow.change(name=body.name, active=body.active, min_scale=body.min_scale)
+    if body.rollout is not None:
+        check_rollouts(caller)
+        if flow.current_version != before:
+            flow.roll_out(caller.session, before, **body.rollout.model_dump())
     caller.audit("flow.changed", flow.id, **changes_of(body), version=flow.current_version)
     publish(caller, flow)
     return show(FlowUpdated, caller, flow, examined or examine_current(caller, flow))
@@ -134,7 +142,7 @@ def delete_flow(caller: Caller, path: FlowPath, header: FlowHeaders) -> None:
 def get_flow_status(caller: Caller, path: FlowPath) -> FlowStatus:
     """Tell what a flow is doing."""
     flow = Flow.named(caller.session, caller.tenant, path.flow_id)
-    known = caller.platform.live.known(caller.tenant.id, [flow.id])
+    known = know(caller, [flow.id])
     shown = make_flow(FlowShape, caller.tenant, flow, flow.listener(caller.session), known, public_url())
     return FlowStatus(
         id=flow.id,
@@ -148,6 +156,14 @@ def get_flow_status(caller: Caller, path: FlowPath) -> FlowStatus:
         last_run=shown.last_run,
         runs=dict(caller.platform.journal.counts_of(flow.journal_name)),
     )
+
+
+def know(caller: Caller, flow_ids: Sequence[str]) -> Known:
+    """How flows are at this moment, and how far their builds are."""
+    known = caller.platform.live.known(caller.tenant.id, flow_ids)
+    if not caller.platform.publisher.target.has_images:
+        return known
+    return replace(known, building=find_building(caller.session, caller.tenant, flow_ids))
 
 
 def flow_to_change(caller: Caller, path: FlowPath, header: FlowHeaders) -> Flow:
@@ -173,6 +189,12 @@ def publish(caller: Caller, flow: Flow) -> None:
         publisher.target.await_ready(deployment, READY_SECONDS)
 
 
+def check_rollouts(caller: Caller) -> None:
+    """Raises `NotNow` where a version is not an image of its own."""
+    if not caller.platform.publisher.target.has_images:
+        raise NotNow("requests can be split between versions on a cluster only; here a new version has all at once")
+
+
 def examine_current(caller: Caller, flow: Flow) -> Examined:
     """What there is to say about the current text."""
     return examine_here(caller, flow.current(caller.session).text, flow.name)
@@ -190,7 +212,7 @@ def show(
 ) -> Reply:
     """A flow with its problems and its ETag. `known`: how it is; None asks."""
     if known is None:
-        known = caller.platform.live.known(caller.tenant.id, [flow.id])
+        known = know(caller, [flow.id])
     problems = list(examined.problems)
     document = make_flow(shape, caller.tenant, flow, examined.listener, known, public_url(), problems=problems, **more)
     return Reply(document, status, {"ETag": flow.etag, "Location": f"/api/flows/{flow.id}"})

@@ -38,6 +38,9 @@ __all__ = ["operations"]
 operations = Area("operations", "Workers, sources, dead letters")
 
 
+PODS = "on a cluster workers are pods, and the cluster counts them"
+
+
 @operations.operation("GET", "/api/workers", needs=Role.VIEWER, answers={200: WorkerList}, faults=(503,))
 def list_workers(caller: Caller) -> WorkerList:
     """List the workers that are awake."""
@@ -56,7 +59,7 @@ def list_workers(caller: Caller) -> WorkerList:
         )
         for worker in found
     ]
-    return WorkerList.of(items)
+    return WorkerList.of(items, reason=PODS if caller.platform.statuses.are_there else None)
 
 
 @operations.operation("GET", "/api/sources", needs=Role.VIEWER, answers={200: SourceList}, faults=(503,))

@@ -69,7 +69,7 @@ def sync_repository(caller: Caller, body: SyncRepository) -> SyncedRepositories:
     if len(wanted) > MOST_REPOSITORIES:
         raise invalid("body.url", f"{MOST_REPOSITORIES} repositories are known, and no more can be")
     fetcher, answers = fetcher_of(caller), []
-    with at_work(caller):
+    with at_work():
         looked = [look_at(fetcher, repository) for repository in wanted.values()]
     for repository, listings, fault in looked:
         is_new = body.url is not None and repository.address == str(read_origin(body.url))
@@ -96,7 +96,7 @@ def install_plugins_of_flow(
     text, listings, fetcher = flow.current(caller.session).text, known_listings(caller), fetcher_of(caller)
     wanted = list(body.plugins) or lacking(caller, text, flow.name, listings)
     rows: list[Row] = []
-    with at_work(caller):
+    with at_work():
         for source in wanted:
             for candidate, key in find_plugins(fetcher, read_origin(source), listings):
                 rows.append(put(caller, candidate, Choices(key=key, builds=body.builds)))

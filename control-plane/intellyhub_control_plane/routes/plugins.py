@@ -12,46 +12,57 @@ from flask import Response
 from intellyhub_control_plane.errors import NotNow, found
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.plugin_desk import (
+    Tell,
+    Work,
     at_work,
+    begin_work,
     equip_flows,
     fetcher_of,
     flows_with,
+    installations_of,
     invalid,
     known_listings,
     put,
     row_of,
     store_of,
+    work_now,
 )
 from intellyhub_control_plane.plugins.candidates import Candidate, make_candidate, plugin_name
 from intellyhub_control_plane.plugins.describing import describe_candidate, freeze, needs_of, show_needs
 from intellyhub_control_plane.plugins.fetching import Fetcher, pick
 from intellyhub_control_plane.plugins.files import read_archive
+from intellyhub_control_plane.plugins.installation import Installation
 from intellyhub_control_plane.plugins.origins import Kind, Origin, read_origin
 from intellyhub_control_plane.plugins.repositories import (
     Listing,
+    find_newest,
     find_plugins,
     matches,
 )
 from intellyhub_control_plane.plugins.store import Choices, Row
 from intellyhub_control_plane.present.plugins import (
     GENERIC_ICON,
+    show_installation,
     show_installed,
     show_listing,
 )
 from intellyhub_control_plane.shapes.plugins import (
     Asked,
     InspectPlugin,
+    InstallationPath,
     InstallPlugin,
     Plugin,
     PluginDetail,
+    PluginInstallation,
     PluginList,
     PluginPath,
     PluginPreview,
     PluginPreviewList,
     PluginQuery,
+    Preference,
     RemoveQuery,
 )
-from intellyhub_control_plane.web.area import Area
+from intellyhub_control_plane.web.area import Area, Reply
 from intellyhub_control_plane.web.caller import Caller
 from intellyhub_control_plane.web.paging import cut, decode_cursor
 from intellyhub_engine.errors import InputInvalid
@@ -59,6 +70,7 @@ from intellyhub_engine.errors import InputInvalid
 __all__ = ["plugins"]
 
 ICON_SECONDS = 3600
+UPLOADED = "upload:"
 
 plugins = Area("plugins", "Plugins: state types and listeners that a tenant adds")
 
@@ -76,16 +88,25 @@ def list_plugins(caller: Caller, query: PluginQuery) -> PluginList:
         }
     if query.installed is not False:
         shown = (Plugin(**show_installed(store, row, available)) for row in rows.values())
-        items |= {each.name: each for each in shown if speaks_of(each, query.q)}
+        items |= {each.name: each for each in shown if matches(each, query.q)}
     after = decode_cursor(query.cursor, str)[0] if query.cursor is not None else ""
     names = [name for name in sorted(items) if name > after]
     page = cut([items[name] for name in names[: query.limit + 1]], query.limit, lambda each: [each.name])
     return PluginList.of(page.rows, page.next_cursor)
 
 
-@plugins.operation("POST", "/api/plugins", needs=Role.ADMIN, answers={201: PluginDetail}, faults=(429,))
-def install_plugin(caller: Caller, body: InstallPlugin) -> PluginDetail:
-    """Install a plugin, or another version of one. Its packages are resolved, pinned and installed for it alone."""
+@plugins.operation(
+    "POST",
+    "/api/plugins",
+    needs=Role.ADMIN,
+    answers={201: PluginDetail, 202: PluginInstallation},
+    faults=(429,),
+)
+def install_plugin(caller: Caller, header: Preference, body: InstallPlugin) -> Reply:
+    """Install a plugin, or another version of one. Its packages are resolved, pinned and installed for it alone.
+
+    That may take minutes. With `Prefer: respond-async` nobody waits: the answer is the installation, to be looked at.
+    """
     if (body.source is None) == (body.archive is None):
         raise invalid("body.source", "give a source, or an archive, and not both")
     choices = Choices(
@@ -96,22 +117,38 @@ def install_plugin(caller: Caller, body: InstallPlugin) -> PluginDetail:
         constraints=tuple(body.constraints),
         lock=tuple(body.lock),
     )
-    listings, fetcher = known_listings(caller), fetcher_of(caller)
-    with at_work(caller):
+
+    def work(caller: Caller, tell: Tell) -> Row:
+        listings, fetcher = known_listings(caller), fetcher_of(caller, tell)
         if body.archive is not None:
             candidate, key = unpack_archive(body.archive, body.folder), None
         else:
             candidate, key = fetch_one(fetcher, body, listings)
-        row = put(caller, candidate, replace(choices, key=choices.key or key))
-    equip_flows(caller, candidate)
-    return show_plugin(caller, row)
+        row = put(caller, candidate, replace(choices, key=choices.key or key), tell)
+        tell("deploying the flows that use it")
+        equip_flows(caller, candidate)
+        return row
+
+    return install(caller, header, body.source or body.folder, work, status=201)
+
+
+@plugins.operation(
+    "GET",
+    "/api/plugins/installations/<installation_id>",
+    needs=Role.ADMIN,
+    answers={200: PluginInstallation},
+    faults=(404,),
+)
+def get_plugin_installation(caller: Caller, path: InstallationPath) -> PluginInstallation:
+    """Get an installation: how far it has come, and what came of it."""
+    return show_installation(installation_of(caller, path.installation_id))
 
 
 @plugins.operation("POST", "/api/plugins/inspect", needs=Role.ADMIN, answers={200: PluginPreviewList}, faults=(429,))
 def inspect_plugin(caller: Caller, body: InspectPlugin) -> PluginPreviewList:
     """Fetch a plugin and tell what it needs. Nothing is installed."""
     listings, fetcher, rows = known_listings(caller), fetcher_of(caller), store_of(caller).rows()
-    with at_work(caller):
+    with at_work():
         found_ones = find_plugins(fetcher, read_origin(body.source), listings, all_of_them=body.all)
     items = [
         PluginPreview(**describe_candidate(candidate, rows.get(candidate.name)), key=key)
@@ -141,20 +178,29 @@ def get_plugin_icon(caller: Caller, path: PluginPath) -> Response:
 
 
 @plugins.operation(
-    "POST", "/api/plugins/<plugin>/update", needs=Role.ADMIN, answers={200: PluginDetail}, faults=(404, 409, 429)
+    "POST",
+    "/api/plugins/<plugin>/update",
+    needs=Role.ADMIN,
+    answers={200: PluginDetail, 202: PluginInstallation},
+    faults=(404, 409, 429),
 )
-def update_plugin(caller: Caller, path: PluginPath) -> PluginDetail:
-    """Fetch a plugin anew from where it came from, and resolve its packages anew. Flows use it from their next run."""
-    row = row_of(caller, path.plugin)
-    origin = read_source(row)
-    listings, fetcher = known_listings(caller), fetcher_of(caller)
-    with at_work(caller):
-        found_ones = find_plugins(fetcher, origin, listings, all_of_them=True)
-        candidate = pick([each for each, _ in found_ones], row.name)
-        choices = Choices(key=row.key, builds=row.builds, without=row.without, constraints=row.constraints)
-        row = put(caller, candidate, choices)
-    equip_flows(caller, candidate)
-    return show_plugin(caller, row)
+def update_plugin(caller: Caller, path: PluginPath, header: Preference) -> Reply:
+    """Fetch a plugin anew from where it came from, and resolve its packages anew. Flows use it from their next run.
+
+    With `Prefer: respond-async` the answer is the installation, to be looked at.
+    """
+    before = row_of(caller, path.plugin)
+    refuse_sent(before)
+
+    def work(caller: Caller, tell: Tell) -> Row:
+        listings, fetcher = known_listings(caller), fetcher_of(caller, tell)
+        candidate = find_newest(fetcher, before, listings)
+        row = put(caller, candidate, before.choices, tell)
+        tell("deploying the flows that use it")
+        equip_flows(caller, candidate)
+        return row
+
+    return install(caller, header, before.name, work, status=200)
 
 
 @plugins.operation("DELETE", "/api/plugins/<plugin>", needs=Role.ADMIN, answers={204: None}, faults=(404, 409))
@@ -188,14 +234,27 @@ def unpack_archive(text: str, folder: str) -> Candidate:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as fault:
         raise InputInvalid("the archive is not base64") from fault
-    return make_candidate(read_archive(content), folder, Origin(kind=Kind.UPLOAD, address=f"upload:{folder}"))
+    return make_candidate(read_archive(content), folder, Origin(kind=Kind.UPLOAD, address=f"{UPLOADED}{folder}"))
 
 
-def read_source(row: Row) -> Origin:
-    """Where an installed plugin came from. Raises `NotNow`."""
-    if row.source.startswith("upload:"):
+def install(caller: Caller, header: Preference, what: str, work: Work, *, status: int) -> Reply:
+    """Do the work, and show the plugin; or begin it, and show how far it is."""
+    if not header.is_async:
+        return Reply(show_plugin(caller, work_now(caller, what, work)), status)
+    begun = begin_work(caller, what, work)
+    place = f"/api/plugins/installations/{begun}"
+    return Reply(show_installation(installation_of(caller, begun)), 202, {"Location": place})
+
+
+def installation_of(caller: Caller, number: str) -> Installation:
+    """One of the tenant's installations. Raises `NotFound`."""
+    return found(installations_of(caller).find(number), "installation", number)
+
+
+def refuse_sent(row: Row) -> None:
+    """Raises `NotNow` for a plugin that came from nowhere that could be asked again."""
+    if row.source.startswith(UPLOADED):
         raise NotNow(f"{row.name} was sent from a folder; send it again: intellyhub plugins install FOLDER")
-    return read_origin(row.source)
 
 
 def show_plugin(caller: Caller, row: Row) -> PluginDetail:
@@ -212,9 +271,3 @@ def show_plugin(caller: Caller, row: Row) -> PluginDetail:
         flows=sorted(flow.slug for flow in flows_with(caller, row.name)),
         frozen=freeze(row),
     )
-
-
-def speaks_of(plugin: Plugin, text: str) -> bool:
-    """Whether all words of a question are found in it."""
-    spoken = " ".join((plugin.name, plugin.description, *plugin.state_types, *plugin.listener_types)).casefold()
-    return all(word in spoken for word in text.casefold().split())

@@ -155,10 +155,9 @@ def delete_service(caller: Caller, path: ServicePath) -> None:
 def list_service_checks(caller: Caller, path: ServicePath, query: PageQuery) -> ServiceCheckList:
     """Tell how a service was, newest first."""
     service = Service.named(caller.session, caller.tenant, path.service_id)
-    question = select(ServiceCheck).where(
-        ServiceCheck.tenant_id == caller.tenant.id, ServiceCheck.service_id == service.id
+    page = paginate(
+        caller.session, ServiceCheck.about(service), (ServiceCheck.number,), limit=query.limit, cursor=query.cursor
     )
-    page = paginate(caller.session, question, (ServiceCheck.number,), limit=query.limit, cursor=query.cursor)
     items = [
         CheckShape(at=each.at, status=ServiceStatus(each.status), message=each.message, milliseconds=each.milliseconds)
         for (each,) in page.rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -95,10 +94,7 @@ def ask(target: Target, url: str) -> str | None:
         max_body_bytes=BODY_BYTES,
         called=f"{target.host}:{target.port}",
     )
-    try:
-        status = send(request).status
-    except ssl.SSLError as fault:
-        raise OSError(str(fault)) from fault
+    status = send(request).status
     return f"answers HTTP {status}" if status >= SERVER_FAULT else None
 
 

@@ -13,6 +13,8 @@ from intellyhub_engine.language.problems import Severity
 
 __all__ = [
     "CreateFlow",
+    "Deployed",
+    "DeploymentState",
     "Execute",
     "Flow",
     "FlowCreated",
@@ -37,7 +39,11 @@ __all__ = [
     "Listener",
     "LogQuery",
     "ReadHeaders",
+    "RolloutPhase",
+    "RolloutProgress",
+    "RolloutWish",
     "SourceHealth",
+    "StartRollout",
     "UpdateFlow",
     "Validate",
     "Validation",
@@ -126,6 +132,46 @@ class LastRun(Answer):
     started_at: Moment
 
 
+class RolloutPhase(StrEnum):
+    """How a rollout stands."""
+
+    RUNNING = "running"
+    DONE = "done"  # the new version has everything
+    ROLLED_BACK = "rolled_back"  # the stable version has everything
+
+
+class RolloutProgress(Answer):
+    """A rollout, as the cluster has it."""
+
+    version: int = Field(description="The new one.")
+    stable: int = Field(description="The one that has the rest.")
+    percent: int
+    phase: RolloutPhase
+    message: str = Field(description="Why the new version was taken back; empty otherwise.")
+
+
+class DeploymentState(StrEnum):
+    """How far the current version is on the cluster."""
+
+    BUILDING = "building"  # it has no image yet
+    DEPLOYING = "deploying"
+    READY = "ready"
+    FAILING = "failing"  # it will not get ready as it is; the cluster still tries
+    FAILED = "failed"
+
+
+class Deployed(Answer):
+    """How a flow stands on a cluster."""
+
+    state: DeploymentState
+    serves: bool = Field(description="Requests are answered, by whichever version.")
+    message: str = Field(description="What is wrong and what to do about it; empty where all is well.")
+    since: Moment | None
+    urls: dict[str, str] = Field(description="Where versions are reached inside the cluster by themselves, by tag.")
+    routed: dict[str, int] = Field(description="Percent of the requests, by version's tag.")
+    rollout: RolloutProgress | None
+
+
 class Flow(Answer):
     """A flow."""
 
@@ -142,6 +188,7 @@ class Flow(Answer):
     last_run: LastRun | None
     url: str
     hook_url: str | None = Field(description="Where its webhook, MCP server or agent is reached; null without one.")
+    deployment: Deployed | None = Field(description="On a cluster: how it stands there.")
     created_at: Moment
     updated_at: Moment
 
@@ -179,12 +226,38 @@ class CreateFlow(Request):
     slug: Slug | None = Field(default=None, description="Made from the name when it is not given.")
 
 
+class RolloutWish(Request):
+    """How a new version gets its part of the requests."""
+
+    percent: Annotated[int, Field(ge=0, le=100)]
+    step: Annotated[int, Field(ge=0, le=100, description="Percent more after each interval; 0: none.")] = 0
+    interval_seconds: Annotated[float, Field(ge=1, le=604800)] = 60.0
+    max_failures_percent: Annotated[
+        float, Field(ge=0, le=100, description="Of its runs; above that it is taken back.")
+    ] = 20.0
+
+
+class StartRollout(RolloutWish):
+    """A rollout of the current version."""
+
+    stable: Annotated[
+        int | None,
+        Field(ge=1, le=2**31 - 1, description="Which version has the rest; not given: the one before."),
+    ] = None
+
+
 class UpdateFlow(Request):
     """What is to change. A new text becomes a new version."""
 
     name: Name | None = None
     yaml_content: Yaml | None = None
     active: bool | None = None
+    min_scale: Annotated[int | None, Field(ge=0, le=100, description="On a cluster: workers that are always kept.")] = (
+        None
+    )
+    rollout: Annotated[RolloutWish | None, Field(description="On a cluster: what the new version gets at first.")] = (
+        None
+    )
 
 
 class Validate(Request):

@@ -47,6 +47,7 @@ class WorkerList(Page):
 
     items: list[Worker]
     workers: list[Worker]
+    reason: str | None = Field(description="Why nothing can be told of them; null where these are all.")
 
 
 class Source(Answer):

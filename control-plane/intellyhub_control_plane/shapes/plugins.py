@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from intellyhub_control_plane.plugins.installation import InstallationState
 from intellyhub_control_plane.shapes.flows import FlowUpdated
-from intellyhub_control_plane.shapes.shape import Answer, Moment, Page, PageQuery, Request, Text
+from intellyhub_control_plane.shapes.shape import Answer, Moment, Page, PageQuery, Request, Shape, Text
 
 __all__ = [
     "InspectPlugin",
     "InstallForFlow",
     "InstallPlugin",
+    "InstallationPath",
     "InstalledForFlow",
     "Plugin",
     "PluginDetail",
+    "PluginInstallation",
     "PluginList",
     "PluginPath",
     "PluginPreview",
     "PluginPreviewList",
     "PluginQuery",
+    "Preference",
     "RemoveQuery",
     "SecretNeed",
     "ServiceNeed",
@@ -72,7 +77,9 @@ class Asked(Answer):
     secrets: list[SecretNeed]
     requirements: list[str] = Field(description="Packages that are installed for it.")
     undeclared: list[str] = Field(description="Those of them that its code imports and its manifest leaves out.")
-    left_out: list[str] = Field(description="Requirements that are modules of Python itself.")
+    left_out: list[str] = Field(
+        description="Requirements that are not installed: modules of Python itself, and what its code can do without."
+    )
     optional_requirements: list[str]
     services: list[ServiceNeed]
 
@@ -190,6 +197,43 @@ class InstallPlugin(Permissions):
     without: Lines = Field(default_factory=list, description="Requirements to be left out, by name.")
     constraints: Lines = Field(default_factory=list, description="Bounds for packages, such as `langchain<0.4`.")
     lock: Lines = Field(default_factory=list, description="`name==version --hash=sha256:...` of every package.")
+
+
+class Preference(Shape):
+    """Whether to wait (RFC 7240)."""
+
+    prefer: Annotated[
+        str | None, Field(alias="Prefer", max_length=200, description="`respond-async`: answer at once.")
+    ] = None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the client wants an answer at once."""
+        return "respond-async" in (each.strip().lower() for each in re.split("[,;]", self.prefer or ""))
+
+
+class InstallationPath(Request):
+    """Which installation."""
+
+    installation_id: Name
+
+
+class InstallationStep(Answer):
+    """One thing that was done."""
+
+    at: Moment
+    text: str
+
+
+class PluginInstallation(Answer):
+    """An installation, as far as it has come."""
+
+    id: str
+    what: str = Field(description="As it was asked for.")
+    state: InstallationState
+    steps: list[InstallationStep]
+    plugin: str | None = Field(description="What is installed now.")
+    fault: str | None = Field(description="Why it failed.")
 
 
 class SyncRepository(Request):

@@ -1,1 +1,1 @@
-"""Where flows are deployed: this machine now, a Knative cluster later, behind one seam."""
+"""Where flows are deployed: on this machine or on a Knative cluster, behind one seam."""

@@ -9,10 +9,11 @@ from intellyhub_control_plane.models.flows import Flow, FlowVersion
 from intellyhub_control_plane.models.people import Tenant
 from intellyhub_control_plane.target.equipment import Equipment
 from intellyhub_knative.filters import make_filters
-from intellyhub_knative.platform.deployments import Deployment, Version
+from intellyhub_knative.platform.deployments import Deployment, Rollout, Version
+from intellyhub_knative.platform.records import known_fields
 from intellyhub_knative.platform.tenants import Tenant as TenantRecord
 
-__all__ = ["EVENT_LISTENER", "make_deployment", "make_tenant_record"]
+__all__ = ["EVENT_LISTENER", "make_deployment", "make_rollout", "make_tenant_record"]
 
 EVENT_LISTENER = "event"
 """The listener's type that takes events of the tenant's broker."""
@@ -39,7 +40,12 @@ def make_deployment(
         slug=flow.slug,
         name=flow.name,
         versions=tuple(
-            Version(number=version.number, digest=version.digest, path=str(path_of(version.number)))
+            Version(
+                number=version.number,
+                digest=version.digest,
+                path=str(path_of(version.number)),
+                image=version.image,
+            )
             for version in versions
         ),
         active=flow.active,
@@ -51,9 +57,18 @@ def make_deployment(
         services=equipment.services,
         stock=equipment.stock,
         max_scale=tenant.max_pods,
+        min_scale=flow.min_scale,
+        rollout=make_rollout(flow, versions),
         idle_seconds=idle_seconds,
         timeout_seconds=timeout_seconds,
     )
+
+
+def make_rollout(flow: Flow, versions: Sequence[FlowVersion]) -> Rollout | None:
+    """The rollout as it is to go on; None where the stable version is not there any more."""
+    rollout = None if flow.rollout is None else Rollout(**known_fields(Rollout, flow.rollout))
+    numbers = {version.number for version in versions[1:]}
+    return rollout if rollout is not None and rollout.stable in numbers else None
 
 
 def make_tenant_record(

@@ -6,7 +6,6 @@ import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from pathlib import Path
 
 import orjson
 from sqlalchemy import select
@@ -23,8 +22,9 @@ from intellyhub_control_plane.services.facts import ServiceFacts
 from intellyhub_control_plane.services.injection import Injection, inject
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
-from intellyhub_functions.plugins.manifest import read_manifest
+from intellyhub_functions.layers.layers import Layer
 from intellyhub_functions.plugins.plugin import InstalledPlugin
+from intellyhub_functions.plugins.tables import known_manifest
 from intellyhub_knative.platform.layout import Layout
 
 __all__ = ["Equipment", "Stock", "facts_of", "look_into", "open_store", "with_called"]
@@ -44,7 +44,9 @@ class Equipment:
 
     plugins: tuple[InstalledPlugin, ...] = ()
     layers: Mapping[str, str] = field(default_factory=dict)
-    """Requirements of its Python -> folder."""
+    """Requirements of its Python -> folder, where they are installed here."""
+    locked: Mapping[str, str] = field(default_factory=dict)
+    """Requirements of its Python -> the hash of their layer, installed or not."""
     services: Mapping[str, str] = field(default_factory=dict)
     stock: str = ""
     """The mark of what it was chosen from."""
@@ -84,24 +86,26 @@ class Stock:
         installed here."""
         plugins = self.plugins
         examined = [examine_text(text, ANY, plugins) for text in texts if plugins or REQUIRING in text]
-        used = [self.rows[plugin.name] for plugin in dict.fromkeys(each for found in examined for each in found.uses)]
-        requirements = {lines for found in examined for lines in found.requirements}
+        used = [self.rows[plugin.name] for plugin in dict.fromkeys(each for text in examined for each in text.uses)]
+        requirements = {lines for each in examined for lines in each.requirements}
+        found = dict(filter(None, map(self.find_layer, sorted(requirements))))
         return Equipment(
             plugins=tuple(map(self.store.as_installed, used)),
-            layers=dict(filter(None, map(self.find_layer, sorted(requirements)))),
+            layers={key: str(layer.folder) for key, layer in found.items() if layer.folder.is_dir()},
+            locked={key: layer.hash for key, layer in found.items()},
             services=self.inject(used, texts).values,
             stock=self.mark,
         )
 
-    def find_layer(self, lines: tuple[str, ...]) -> tuple[str, str] | None:
-        """The layer of some requirements, by their key."""
+    def find_layer(self, lines: tuple[str, ...]) -> tuple[str, Layer] | None:
+        """The layer that some requirements are locked to, by their key."""
         from intellyhub_functions.layers.requirements import key_of
 
         try:
-            layer = self.store.locks.find(lines)
+            layer = self.store.locks.locked(lines)
         except InputInvalid:
             return None
-        return (key_of(lines), str(layer.folder)) if layer is not None else None
+        return (key_of(lines), layer) if layer is not None else None
 
     def inject(self, used: Sequence[Row], texts: Sequence[str]) -> Injection:
         """What services give to a flow that uses these plugins."""
@@ -149,9 +153,9 @@ def with_called(
 
 
 def locks_mark(store: Store) -> str:
-    """Of the locks: what flows' own Python requires is found there."""
+    """Of the locks: what flows' own Python requires is found there. The same in every pod that has them."""
     try:
-        return str(store.locks.locks.stat().st_mtime_ns)
+        return hashlib.sha256(store.locks.locks.read_bytes()).hexdigest()
     except FileNotFoundError:
         return ""
 
@@ -174,7 +178,7 @@ def facts_of(service: Service) -> ServiceFacts:
 def is_readable(folder: str) -> bool:
     """Whether a plugin's manifest can be read; what lies there never changes."""
     try:
-        read_manifest(Path(folder))
+        known_manifest(folder)
     except InputInvalid:
         return False
     return True
@@ -184,6 +188,6 @@ def is_readable(folder: str) -> bool:
 def service_needs(folder: str) -> tuple[ServiceNeed, ...]:
     """The services that a plugin needs."""
     try:
-        return find_service_needs(read_manifest(Path(folder)).document)
+        return find_service_needs(known_manifest(folder).document)
     except InputInvalid:
         return ()

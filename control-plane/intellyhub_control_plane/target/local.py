@@ -12,7 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from intellyhub_control_plane.plugins.installation import LocalInstallations
+from intellyhub_control_plane.plugins.store import Store
 from intellyhub_control_plane.present.texts import catalogue_of
+from intellyhub_control_plane.target.equipment import open_store
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.serving.program_cache import cache_path, load_program
 from intellyhub_knative.platform.deployments import (
@@ -28,6 +31,7 @@ from intellyhub_knative.platform.tenants import Tenant, remove_tenant, write_ten
 __all__ = ["LocalTarget"]
 
 PAUSE_SECONDS = 0.01
+INSTALLATIONS = ".installations"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,11 @@ class LocalTarget:
 
     layout: Layout
 
+    @property
+    def has_images(self) -> bool:
+        """A worker reads the text itself."""
+        return False
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Holds a lock file, which ends with the process."""
@@ -47,32 +56,48 @@ class LocalTarget:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    def plugins_of(self, tenant_id: str) -> Store:
+        """Its folder is all there is."""
+        return open_store(self.layout, tenant_id)
+
+    def installations_of(self, tenant_id: str) -> LocalInstallations:
+        """Beside its plugins."""
+        return LocalInstallations(folder=self.layout.plugins_of(tenant_id) / INSTALLATIONS)
+
     def text_path(self, tenant_id: str, flow_id: str, number: int) -> Path:
         """Where the text of a version lies."""
         return self.layout.flows_of(tenant_id) / flow_id / f"{number}.yaml"
 
     def deploy(self, deployment: Deployment, texts: Mapping[int, str]) -> None:
         """Texts first, then the compiled program, then the record that names them."""
+        deployment = self.describe(deployment, texts)
+        if not is_written(self.layout.deployments, deployment.flow_id, asdict(deployment)):
+            write_deployment(self.layout.deployments, deployment)
+        put_text(self.slug_path(deployment), texts[deployment.current.number])
+        self.drop_other_texts(deployment)
+
+    def describe(self, deployment: Deployment, texts: Mapping[int, str]) -> Deployment:
+        """Write the texts and compile the current one; the deployment with what its program says of itself."""
         tenant_id, flow_id = deployment.tenant_id, deployment.flow_id
-        paths = {self.text_path(tenant_id, flow_id, number): text for number, text in texts.items()}
-        for path, text in paths.items():
-            put_text(path, text)
-        current = Path(deployment.current.path)
+        for number, text in texts.items():
+            put_text(self.text_path(tenant_id, flow_id, number), text)
         programs = self.layout.programs_of(tenant_id)
         catalogue = catalogue_of(deployment.plugins)
-        program = load_program(current, catalogue, name=deployment.journal_name, cache_dir=programs)
-        deployment = replace(
+        path = Path(deployment.current.path)
+        program = load_program(path, catalogue, name=deployment.journal_name, cache_dir=programs)
+        return replace(
             deployment,
             description=program.description,
             input_schema=program.input_schema,
             output_schema=program.output_schema,
         )
-        if not is_written(self.layout.deployments, deployment.flow_id, asdict(deployment)):
-            write_deployment(self.layout.deployments, deployment)
-        put_text(self.slug_path(deployment), texts[deployment.current.number])
-        for path in current.parent.glob("*.yaml"):
-            if path not in paths:
-                self.drop_text(tenant_id, path)
+
+    def drop_other_texts(self, deployment: Deployment) -> None:
+        """Those of versions that are not deployed any more."""
+        kept = {Path(version.path) for version in deployment.versions}
+        for path in Path(deployment.current.path).parent.glob("*.yaml"):
+            if path not in kept:
+                self.drop_text(deployment.tenant_id, path)
 
     def remove(self, tenant_id: str, flow_id: str) -> None:
         """The record first, so that nothing wakes any more."""
@@ -106,10 +131,14 @@ class LocalTarget:
 
     def put_tenant(self, tenant: Tenant) -> None:
         """Its record, and its folders."""
-        make_readable_folder(self.layout.flows_of(tenant.tenant_id))
-        self.layout.workspace_of(tenant.tenant_id).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.make_folders(tenant.tenant_id)
         if not is_written(self.layout.tenants, tenant.tenant_id, asdict(tenant)):
             write_tenant(self.layout.tenants, tenant)
+
+    def make_folders(self, tenant_id: str) -> None:
+        """Where its texts and its files lie."""
+        make_readable_folder(self.layout.flows_of(tenant_id))
+        self.layout.workspace_of(tenant_id).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def remove_tenant(self, tenant_id: str) -> None:
         """Its record, its texts and its plugins; its workspace stays until somebody throws it away."""

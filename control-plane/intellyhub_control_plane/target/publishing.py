@@ -23,7 +23,7 @@ from intellyhub_control_plane.models.tokens import ApiToken
 from intellyhub_control_plane.settings import Settings
 from intellyhub_control_plane.target.deployment import make_deployment, make_tenant_record
 from intellyhub_control_plane.target.equipment import look_into, with_called
-from intellyhub_control_plane.target.local import LocalTarget
+from intellyhub_control_plane.target.target import Target
 from intellyhub_engine.errors import EngineError, JournalError
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.journal.records import RunStatus, RunSummary
@@ -45,7 +45,7 @@ class Publisher:
 
     settings: Settings
     database: Database
-    target: LocalTarget
+    target: Target
     journal: JournalClient
 
     def publish_flow(self, tenant_id: str, flow_id: str, *, keep: Collection[int] = ()) -> Deployment | None:
@@ -73,7 +73,23 @@ class Publisher:
                 timeout_seconds=self.settings.timeout_seconds,
             )
             self.target.deploy(deployment, {version.number: version.text for version in versions})
-            return deployment
+        if self.target.has_images:
+            self.wish_images(tenant_id, flow_id)
+        return deployment
+
+    def wish_images(self, tenant_id: str, flow_id: str) -> None:
+        """Have the image of a flow made where it has none of just what it needs, and those of flows that call it."""
+        from intellyhub_control_plane.builds.needs import callers_of, wish_image
+
+        with self.database.transaction() as session:
+            tenant = session.get(Tenant, tenant_id)
+            flow = session.scalar(Flow.of(tenant).where(Flow.id == flow_id)) if tenant else None
+            if tenant is None or flow is None:
+                return
+            for each in (flow_id, *callers_of(session, tenant, flow)):
+                found = session.get(Flow, each)
+                if found is not None:
+                    wish_image(session, self.target.layout, tenant, found, self.settings.engine_image)
 
     def versions_of(self, session: Session, flow: Flow, keep: Collection[int]) -> Sequence[FlowVersion]:
         """The current version, and the older ones that are still needed, newest first."""
@@ -81,7 +97,12 @@ class Publisher:
         older = FlowVersion.without_text(flow.versions).where(FlowVersion.number != current.number)
         if not (others := session.scalars(older).all()):
             return [current]
-        needed = self.unfinished_digests(flow, others) | {other.digest for other in others if other.number in keep}
+        stable = (flow.rollout or {}).get("stable")
+        needed = self.unfinished_digests(flow, others)
+        needed |= {other.digest for other in others if other.number in keep or other.number == stable}
+        if self.target.has_images and not current.image:  # until it has one, the newest that has goes on
+            built = [other for other in others if other.image]
+            needed |= {max(built, key=lambda other: other.number).digest} if built else set()
         kept = flow.versions.where(FlowVersion.number != current.number, FlowVersion.digest.in_(needed))
         return [current, *session.scalars(kept.order_by(FlowVersion.number.desc()))]
 
@@ -161,6 +182,9 @@ class Publisher:
             == (tenant.id, tenant.slug, tenant.max_pods)
             and (deployed.idle_seconds, deployed.timeout_seconds)
             == (self.settings.idle_seconds, self.settings.timeout_seconds)
+            and (deployed.min_scale, deployed.rollout) == (flow.min_scale, None)
+            and flow.rollout is None
+            and (bool(deployed.current.image) or not self.target.has_images)
             and deployed.stock == mark
             and self.target.has_texts(deployed)
         )
@@ -182,8 +206,17 @@ class Publisher:
         known = {tenant.id for tenant in tenants}
         for tenant_id in sorted(known | set(self.target.tenants())):
             self.offer_tenant(tenant_id)
+        if self.target.has_images:
+            doubtful |= self.outdated()
         for flow_id, tenant_id in doubtful.items():
             self.offer_flow(tenant_id, flow_id)
+
+    def outdated(self) -> dict[str, str]:
+        """Flows whose image is on another engine than that of today, and their tenants."""
+        from intellyhub_control_plane.builds.needs import outdated
+
+        with self.database.transaction(writing=False) as session:
+            return {flow_id: tenant_id for tenant_id, flow_id in outdated(session, self.settings.engine_image)}
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from intellyhub_engine.errors import InputInvalid
 from intellyhub_knative.platform.deployments import Deployment
 from intellyhub_knative.platform.layout import Layout
 
-__all__ = ["mend_layers", "sweep_layers"]
+__all__ = ["mend_layers", "sweep_layers", "sweep_plugins"]
 
 YOUNG_SECONDS = 3600
 """What was made within the last hour may be about to be named somewhere."""
@@ -35,6 +35,14 @@ def sweep_layers(layout: Layout, deployments: Iterable[Deployment | None], *, no
     for path in gone:
         shutil.rmtree(path, ignore_errors=True)
     return [path.name for path in gone]
+
+
+def sweep_plugins(layout: Layout, deployments: Iterable[Deployment | None]) -> None:
+    """Remove the files of plugins that are neither installed nor deployed with."""
+    used = [plugin.folder for each in deployments if each is not None for plugin in each.plugins]
+    for folder in layout.plugins_of("").glob("*/"):
+        with suppress(InputInvalid, OSError):  # an index that cannot be read is told elsewhere, and costs nobody files
+            open_store(layout, folder.name).sweep(used)
 
 
 def mend_layers(layout: Layout) -> list[str]:

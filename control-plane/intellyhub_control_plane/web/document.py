@@ -9,6 +9,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from intellyhub_control_plane.routes.auth import auth
+from intellyhub_control_plane.routes.builds import builds
 from intellyhub_control_plane.routes.execution import execution
 from intellyhub_control_plane.routes.flows import flows
 from intellyhub_control_plane.routes.functions import functions
@@ -16,6 +17,8 @@ from intellyhub_control_plane.routes.health import health
 from intellyhub_control_plane.routes.operations import operations
 from intellyhub_control_plane.routes.plugin_sources import plugin_sources
 from intellyhub_control_plane.routes.plugins import plugins
+from intellyhub_control_plane.routes.repositories import repositories
+from intellyhub_control_plane.routes.rollouts import rollouts
 from intellyhub_control_plane.routes.runs import runs
 from intellyhub_control_plane.routes.services import services
 from intellyhub_control_plane.routes.settings import settings
@@ -30,6 +33,9 @@ AREAS = (
     tokens,
     flows,
     versions,
+    rollouts,
+    builds,
+    repositories,
     execution,
     runs,
     functions,

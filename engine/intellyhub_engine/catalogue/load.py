@@ -55,9 +55,11 @@ class Row:
     code: str | None = None
     """`module:name` of what performs or listens; None where the code is not part of the installation."""
     examine: str | None = None
-    """`module:name` of what finds more faults in a source's parameters than its manifest can."""
+    """`module:name` of what finds more faults in the parameters than the manifest can."""
     hook: str | None = None
     """`module:name` of what reads the requests of a source whose events come over HTTP."""
+    complete: str | None = None
+    """`module:name` of what fetches, before a run, what an event of the source only names."""
     brought: bool = False
     """True: on a platform nobody listens for it (`SourceType.brought`)."""
 
@@ -153,6 +155,7 @@ def load_state(name: str, row: Row) -> StateType:
         installed=row.code is not None,
         example=_example(text, faults),
         load=_loader(row.code),
+        load_examine=_loader(row.examine),
     )
     _identify(text, "state_type", name, fold, faults)
     faults.raise_any()
@@ -178,6 +181,7 @@ def load_source(name: str, row: Row) -> SourceType:
         load=_loader(row.code),
         load_examine=_loader(row.examine),
         load_hook=_loader(row.hook),
+        load_complete=_loader(row.complete),
         brought=row.brought,
     )
     _identify(text, "listener_type", name, fold_source, faults)

@@ -16,6 +16,7 @@ from intellyhub_engine.frozen import dataclass
 if TYPE_CHECKING:
     from intellyhub_engine.language.values.records import ValueRecord
     from intellyhub_engine.machine.hook import OpenHook
+    from intellyhub_engine.machine.source import Complete
     from intellyhub_engine.machine.step import Perform
 
 __all__ = ["Catalogue", "Examine", "Parameter", "ParameterFault", "SourceType", "StateType", "Syntax"]
@@ -71,13 +72,15 @@ class StateType:
     """False: published for IntellyHub, known by name, its code not part of this installation."""
     example: Mapping[str, Any] | None = None
     load: Callable[[], Perform] | None = None
+    load_examine: Callable[[], Examine] | None = None
+    """As `SourceType.load_examine`."""
 
 
 class ParameterFault(NamedTuple):
-    """What a source says against parameters that it has only read, before it ever listens."""
+    """What a function says against parameters that it has only read, before the flow ever runs."""
 
     path: tuple[str | int, ...]
-    """The parameter, then the way into its value; empty: the listener as a whole."""
+    """The parameter, then the way into its value; empty: the state or the listener as a whole."""
     message: str
     suggestion: str | None = None
     certain: bool = True
@@ -115,6 +118,8 @@ class SourceType:
     """Gives what finds faults that a manifest cannot name; None: there is nothing more to find."""
     load_hook: Callable[[], OpenHook] | None = None
     """Gives what reads the requests of a source whose events come over HTTP."""
+    load_complete: Callable[[], Complete] | None = None
+    """Gives what adds to an event what only a worker may fetch; None: events come complete."""
     brought: bool = False
     """True: on a platform its events are brought, by the gateway or the broker, and nobody listens; `load` is for a
     machine without one."""

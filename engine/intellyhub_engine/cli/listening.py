@@ -19,7 +19,7 @@ from intellyhub_engine.cli.running import make_progress, show_result
 from intellyhub_engine.cli.session import Display, Session
 from intellyhub_engine.cli.sources import find_source, resolve_parameters
 from intellyhub_engine.cli.stage import Stage, open_stage
-from intellyhub_engine.errors import LeaseLost, OtherVersion
+from intellyhub_engine.errors import InputUnfit, LeaseLost, OtherVersion
 from intellyhub_engine.journal.records import RunStatus
 from intellyhub_engine.machine.host import Host
 from intellyhub_engine.machine.result import RunResult
@@ -138,6 +138,9 @@ class Listening:
             except OtherVersion as fault:
                 self.session.terminal.tell(str(fault))
                 return Reply(status=409, body={"status": "other version"})
+            except InputUnfit as fault:
+                self.session.terminal.tell(str(fault))
+                return Reply(status=422, body={"status": "error", "message": str(fault)})
             for result in results:
                 show_result(self.session, self.stage, result, self.display, hints=False)
             return make_reply(results[-1])

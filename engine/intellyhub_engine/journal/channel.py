@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import threading
 import time
 from contextlib import suppress
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from intellyhub_engine.errors import EngineError, JournalError, JournalUnwritable, LeaseLost, RunNotFound
+from intellyhub_engine.journal.credentials import Token, current_token
+from intellyhub_engine.journal.doors import Connected, make_door
 from intellyhub_engine.journal.wire import (
     GREETING_ID,
     Answer,
@@ -24,10 +25,7 @@ from intellyhub_engine.journal.wire import (
     Frames,
     Kind,
     make_frame,
-    make_greeting,
     raise_error,
-    read_welcome,
-    refuse_end,
 )
 
 __all__ = ["Channel"]
@@ -35,7 +33,6 @@ __all__ = ["Channel"]
 PATIENCE_SECONDS = 10.0
 """How long calls wait for a service that is away."""
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.005, 0.25
-_GREETING_SECONDS = 5.0
 _RECEIVED_BYTES = 256 * 1024
 _MAX_TOLD_BYTES = 1024 * 1024
 """What calls nobody waits for may hold in memory until they are known to be kept."""
@@ -60,12 +57,20 @@ class Pending:
 class Channel:
     """Thread-safe. After a fork the child has a connection of its own; calls of the parent are the parent's."""
 
-    def __init__(self, address: str | Path, token: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        address: str | Path,
+        token: Token,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        authority: Path | None = None,
+    ) -> None:
         self.address = str(address)
         self._token = token
+        self._door = make_door(self.address, authority)
         self._patience_seconds = patience_seconds
         self._closed = False
-        self._knocked: socket.socket | None = None
+        self._knocked: Connected | None = None
         """Connected and greeted, not yet welcomed."""
         self._begin_anew()
 
@@ -119,12 +124,12 @@ class Channel:
 
     def _begin_anew(self) -> None:
         for name in ("_socket", "_knocked"):
-            inherited: socket.socket | None = getattr(self, name, None)
+            inherited: Connected | None = getattr(self, name, None)
             if inherited is not None:
                 inherited.close()
         self._process = os.getpid()
         self._mutex = threading.Lock()
-        self._socket: socket.socket | None = None
+        self._socket: Connected | None = None
         self._knocked = None
         self._frames = Frames()
         self._pending: dict[int, Pending] = {}
@@ -278,7 +283,7 @@ class Channel:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    def _greet(self) -> socket.socket:
+    def _greet(self) -> Connected:
         with self._mutex:
             connected, self._knocked = self._knocked, None
         if connected is not None:
@@ -286,36 +291,22 @@ class Channel:
                 return self._await_welcome(connected)
         return self._await_welcome(self._introduce())
 
-    def _introduce(self) -> socket.socket:
-        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def _introduce(self) -> Connected:
+        connected: Connected = self._door.introduce(current_token(self._token))
+        return connected
+
+    def _await_welcome(self, connected: Connected) -> Connected:
         try:
-            connected.settimeout(_GREETING_SECONDS)
-            connected.connect(self.address)
-            connected.sendall(make_greeting(self._token))
+            self._door.await_welcome(connected)
         except BaseException:
             connected.close()
             raise
         return connected
 
-    def _await_welcome(self, connected: socket.socket) -> socket.socket:
-        try:
-            frames = Frames()
-            answers: list[tuple[Any, bytes]] = []
-            while not answers:
-                answers = frames.feed(refuse_end(connected.recv(4096)))
-            read_welcome(answers)
-            connected.settimeout(None)
-        except BaseException:
-            connected.close()
-            raise
-        return connected
-
-    def _resend(self, connected: socket.socket) -> None:
+    def _resend(self, connected: Connected) -> None:
         with self._mutex:
             try:
-                waiting = max([one.call.answer_seconds for one in self._pending.values()], default=0.0)
-                patience = struct.pack("ll", int(max(waiting, 60.0)), 0)
-                connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+                self._door.limit_silence(connected, [one.call.answer_seconds for one in self._pending.values()])
                 for pending in list(self._pending.values()):
                     connected.sendall(self._frame(pending.frame_id, pending.call, again=True))
             except BaseException:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from intellyhub_engine.errors import JournalError, JournalFull, JournalUnwritable
 
-__all__ = ["is_busy", "translate"]
+__all__ = ["SqliteFaults", "is_busy", "translate"]
 
 _PRIMARY = 0xFF
 """Extended result codes keep the primary one in their low byte: https://sqlite.org/rescode.html."""
@@ -44,3 +44,25 @@ def translate(fault: sqlite3.Error, path: Path) -> JournalError:
 def is_busy(fault: sqlite3.Error) -> bool:
     """Whether another process holds what this one needs."""
     return getattr(fault, "sqlite_errorcode", 0) & _PRIMARY in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+class SqliteFaults:
+    """What errors mean for the journal in one file."""
+
+    kind = sqlite3.Error
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def translate(self, fault: Exception) -> JournalError:
+        """The error to raise."""
+        assert isinstance(fault, sqlite3.Error)
+        return translate(fault, self._path)
+
+    def is_busy(self, fault: Exception) -> bool:
+        """Whether another process holds what this one needs."""
+        return isinstance(fault, sqlite3.Error) and is_busy(fault)
+
+    def is_lost(self, fault: Exception) -> bool:
+        """Never: a file's transactions are made or not."""
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from intellyhub_engine.journal.encoding import encode_entries
 from intellyhub_engine.journal.leases import lease_end, refuse_living_lease, refuse_stranger
 from intellyhub_engine.journal.queries import find_run, read_history
 from intellyhub_engine.journal.records import RunFinished, RunHistory, RunStart, RunStatus
+from intellyhub_engine.journal.sql import Connection
 from intellyhub_engine.journal.writer import remember_wakings
 
 __all__ = ["Copied", "begin_run", "cancel_run", "claim_run", "enter_run", "hold_run", "release_run", "renew_run"]
@@ -19,7 +19,7 @@ _OPEN = (RunStatus.RUNNING, RunStatus.WAITING)
 
 _INSERT_RUN = """
 INSERT INTO run (run_id, parent_id, flow, version, event_source, event_id, copied_run, copied_seq, status, started_ns,
-    owner, lease_until_ns, hold) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?)
+    owner, lease_until_ns, hold) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, ?, ?) RETURNING number
 """
 _INSERT_START = "INSERT INTO record (run, seq, body) VALUES (?, 0, ?)"
 _HOLD = "UPDATE run SET owner = ?, lease_until_ns = ?, hold = ? WHERE run_id = ?"
@@ -43,7 +43,7 @@ class Copied(NamedTuple):
 
 
 def begin_run(
-    connection: sqlite3.Connection,
+    connection: Connection,
     start: RunStart,
     body: str,
     *,
@@ -63,7 +63,7 @@ def begin_run(
 
 
 def enter_run(
-    connection: sqlite3.Connection,
+    connection: Connection,
     start: RunStart,
     body: str,
     *,
@@ -90,9 +90,7 @@ def enter_run(
     return run_id, False
 
 
-def claim_run(
-    connection: sqlite3.Connection, run_id: str, *, owner: str, now_ns: int, lease_seconds: float
-) -> RunHistory:
+def claim_run(connection: Connection, run_id: str, *, owner: str, now_ns: int, lease_seconds: float) -> RunHistory:
     """Hold the run, unless it has ended or someone's lease lives."""
     history = read_history(connection, run_id)
     hold_run(connection, run_id, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds)
@@ -100,7 +98,7 @@ def claim_run(
 
 
 def hold_run(
-    connection: sqlite3.Connection,
+    connection: Connection,
     run_id: str,
     *,
     owner: str,
@@ -113,21 +111,21 @@ def hold_run(
         _hold(connection, run_id, owner=owner, now_ns=now_ns, lease_seconds=lease_seconds, mark=mark)
 
 
-def renew_run(connection: sqlite3.Connection, run_id: str, *, owner: str, now_ns: int, lease_seconds: float) -> None:
+def renew_run(connection: Connection, run_id: str, *, owner: str, now_ns: int, lease_seconds: float) -> None:
     """Move the end of the owner's lease."""
     holder, _ = _lease(connection, run_id)
     refuse_stranger(run_id, holder, owner)
     connection.execute(_RENEW, (lease_end(now_ns, lease_seconds), run_id))
 
 
-def release_run(connection: sqlite3.Connection, run_id: str, *, owner: str) -> None:
+def release_run(connection: Connection, run_id: str, *, owner: str) -> None:
     """End the owner's lease."""
     holder, _ = _lease(connection, run_id)
     if holder == owner:
         connection.execute(_HOLD, (None, None, None, run_id))
 
 
-def cancel_run(connection: sqlite3.Connection, run_id: str, *, now_ns: int) -> bool:
+def cancel_run(connection: Connection, run_id: str, *, now_ns: int) -> bool:
     """Cancel a waiting run at once, ask a running one; its children too."""
     if _status(connection, run_id) not in _OPEN:
         return False
@@ -145,17 +143,17 @@ def cancel_run(connection: sqlite3.Connection, run_id: str, *, now_ns: int) -> b
 
 
 def _insert_run(
-    connection: sqlite3.Connection, start: RunStart, body: str, owner: str, until_ns: int, mark: int | None
+    connection: Connection, start: RunStart, body: str, owner: str, until_ns: int, mark: int | None
 ) -> None:
     _, source, event_id = start.key or (None, None, None)
     copied_run, copied_seq = start.copied_from or (None, None)
     identity = (start.run_id, start.parent_id, start.flow, start.version, source, event_id, copied_run, copied_seq)
-    number = connection.execute(_INSERT_RUN, (*identity, start.started_ns, owner, until_ns, mark)).lastrowid
+    [number] = connection.execute(_INSERT_RUN, (*identity, start.started_ns, owner, until_ns, mark)).fetchone()
     connection.execute(_INSERT_START, (number, body))
 
 
 def _hold(
-    connection: sqlite3.Connection,
+    connection: Connection,
     run_id: str,
     *,
     owner: str,
@@ -169,19 +167,19 @@ def _hold(
     connection.execute(_HOLD, (owner, lease_end(now_ns, lease_seconds), mark, run_id))
 
 
-def _is_hold_of(connection: sqlite3.Connection, run_id: str, owner: str, mark: int) -> bool:
+def _is_hold_of(connection: Connection, run_id: str, owner: str, mark: int) -> bool:
     query = "SELECT 1 FROM run WHERE run_id = ? AND owner = ? AND hold = ?"
     return connection.execute(query, (run_id, owner, mark)).fetchone() is not None
 
 
-def _lease(connection: sqlite3.Connection, run_id: str) -> tuple[str | None, int | None]:
+def _lease(connection: Connection, run_id: str) -> tuple[str | None, int | None]:
     row = connection.execute("SELECT owner, lease_until_ns FROM run WHERE run_id = ?", (run_id,)).fetchone()
     if row is None:
         raise RunNotFound(run_id)
     return row[0], row[1]
 
 
-def _status(connection: sqlite3.Connection, run_id: str) -> RunStatus:
+def _status(connection: Connection, run_id: str) -> RunStatus:
     row = connection.execute("SELECT status FROM run WHERE run_id = ?", (run_id,)).fetchone()
     if row is None:
         raise RunNotFound(run_id)

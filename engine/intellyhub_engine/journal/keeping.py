@@ -10,7 +10,7 @@ from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.journal.records import Used
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection
+    from intellyhub_engine.journal.sql import Connection
 
 __all__ = [
     "MAX_KEYS",
@@ -148,7 +148,7 @@ def add_spent(connection: Connection, number: int, used: Sequence[Used]) -> None
     """Add up what a run has spent, by its number."""
     connection.executemany(
         "INSERT INTO spent (flow, day, name, amount) SELECT flow, ?, ?, ? FROM run WHERE number = ?"
-        " ON CONFLICT (flow, day, name) DO UPDATE SET amount = amount + excluded.amount",
+        " ON CONFLICT (flow, day, name) DO UPDATE SET amount = spent.amount + excluded.amount",
         [(day_of(each.at_ns), name, amount, number) for each in used for name, amount in each.amounts.items()],
     )
 

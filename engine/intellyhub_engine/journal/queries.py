@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from intellyhub_engine.errors import RunNotFound
@@ -10,6 +9,7 @@ from intellyhub_engine.events import Event
 from intellyhub_engine.journal.encoding import decode_filter, decode_record, decode_start
 from intellyhub_engine.journal.matching import event_key, event_matches
 from intellyhub_engine.journal.records import Entry, EventRuns, RunHistory, RunStart, RunStatus, RunSummary
+from intellyhub_engine.journal.sql import Connection
 
 __all__ = [
     "CANCEL_REQUESTED",
@@ -42,7 +42,7 @@ SELECT run_id, since_ns FROM (
     UNION ALL
     SELECT run_id, number, flow, max(wake_ns, coalesce(lease_until_ns, 0))
     FROM run WHERE status = 'waiting' AND parent_id IS NULL AND wake_ns <= ?1
-) WHERE since_ns <= ?1 AND (?2 IS NULL OR flow = ?2) ORDER BY since_ns, number LIMIT ?3
+) AS found WHERE since_ns <= ?1 AND (?2 IS NULL OR flow = ?2) ORDER BY since_ns, number LIMIT ?3
 """
 _AWAITING = """
 SELECT number, run_id, flow, parent_id, event_filter FROM run
@@ -59,7 +59,7 @@ WITH RECURSIVE line (number, flow, parent_id, height) AS (
 """
 
 
-def find_run(connection: sqlite3.Connection, start: RunStart) -> tuple[str, RunStatus] | None:
+def find_run(connection: Connection, start: RunStart) -> tuple[str, RunStatus] | None:
     """The run with the id of `start`, else the one with its key, else the one that its event has woken."""
     query = "SELECT run_id, status FROM run WHERE "
     row = connection.execute(f"{query} run_id = ?", (start.run_id,)).fetchone()
@@ -72,7 +72,7 @@ def find_run(connection: sqlite3.Connection, start: RunStart) -> tuple[str, RunS
     return (row[0], RunStatus(row[1])) if row else None
 
 
-def read_history(connection: sqlite3.Connection, run_id: str) -> RunHistory:
+def read_history(connection: Connection, run_id: str) -> RunHistory:
     """The run with every entry. Raises `RunNotFound`."""
     row = connection.execute(_RUN, (run_id,)).fetchone()
     if row is None:
@@ -98,7 +98,7 @@ def read_history(connection: sqlite3.Connection, run_id: str) -> RunHistory:
 
 
 def read_page(
-    connection: sqlite3.Connection,
+    connection: Connection,
     *,
     flow: str | None,
     status: RunStatus | None,
@@ -123,12 +123,12 @@ def read_page(
     return [_summary(*row) for row in connection.execute(query, (*values, limit))]
 
 
-def due_runs(connection: sqlite3.Connection, now_ns: int, *, limit: int, flow: str | None = None) -> Sequence[str]:
+def due_runs(connection: Connection, now_ns: int, *, limit: int, flow: str | None = None) -> Sequence[str]:
     """Ids of runs to resume, the longest overdue first; of one flow, where it is given."""
     return [run_id for run_id, _ in connection.execute(_DUE, (now_ns, flow, limit))]
 
 
-def runs_waiting_for(connection: sqlite3.Connection, event: Event, *, flow: str | None) -> Sequence[str]:
+def runs_waiting_for(connection: Connection, event: Event, *, flow: str | None) -> Sequence[str]:
     """Ids of waiting runs whose filter the event matches and that it has not woken before."""
     found = []
     rows = connection.execute(_AWAITING, (event.type, *event_key(event))).fetchall()
@@ -140,7 +140,7 @@ def runs_waiting_for(connection: sqlite3.Connection, event: Event, *, flow: str 
     return found
 
 
-def runs_of_event(connection: sqlite3.Connection, event: Event, *, flow: str) -> EventRuns:
+def runs_of_event(connection: Connection, event: Event, *, flow: str) -> EventRuns:
     """The run that the event made, those that it woke, those that wait for it: of one flow."""
     query = "SELECT run_id FROM run WHERE flow = ? AND event_source = ? AND event_id = ? AND event_id IS NOT NULL"
     begun = connection.execute(query, (flow, *event_key(event))).fetchone()
@@ -151,18 +151,18 @@ def runs_of_event(connection: sqlite3.Connection, event: Event, *, flow: str) ->
     return EventRuns(begun and begun[0], woken, runs_waiting_for(connection, event, flow=flow))
 
 
-def runs_woken_by(connection: sqlite3.Connection, event: Event, *, flow: str) -> list[int]:
+def runs_woken_by(connection: Connection, event: Event, *, flow: str) -> list[int]:
     """The numbers of the runs of a flow that the event has woken; children too."""
     return [number for (number,) in connection.execute(_WOKEN, (flow, *event_key(event)))]
 
 
-def top_of(connection: sqlite3.Connection, number: int) -> tuple[int, str]:
+def top_of(connection: Connection, number: int) -> tuple[int, str]:
     """Number and flow of the run that a child run belongs to in the end; a run that has no parent is its own."""
     row: tuple[int, str] = connection.execute(_TOP, (number,)).fetchone()
     return row
 
 
-def _number(connection: sqlite3.Connection, run_id: str) -> int:
+def _number(connection: Connection, run_id: str) -> int:
     row = connection.execute("SELECT number FROM run WHERE run_id = ?", (run_id,)).fetchone()
     if row is None:
         raise RunNotFound(run_id)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal import operations
 from intellyhub_engine.journal.channel import PATIENCE_SECONDS, Channel
+from intellyhub_engine.journal.credentials import Token
 from intellyhub_engine.journal.keeping import Remembered, Spent
 from intellyhub_engine.journal.operations import Steps
 from intellyhub_engine.journal.records import Entry, EventRuns, RunHistory, RunStart, RunStatus, RunSummary
@@ -25,14 +26,23 @@ _UNCANCELLED_SECONDS = 0.05
 
 
 class RemoteJournal:
-    """Satisfies `Journal` over a unix socket. Connects with the first call, and again after the service was away.
+    """Satisfies `Journal` over a socket: `address` is a unix socket's path, `http://host:port` or `https://host:port`
+    (there `authority` is the file of certificates that the service is known by; None: those of the system). Connects
+    with the first call, and again after the service was away; a `TokenFile` is read each time.
 
     Thread-safe; may be used on both sides of a fork. Raises `JournalUnwritable` where the service stays away for
     `patience_seconds`, or refuses the token.
     """
 
-    def __init__(self, address: str | Path, token: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._channel = Channel(address, token, patience_seconds=patience_seconds)
+    def __init__(
+        self,
+        address: str | Path,
+        token: Token,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        authority: Path | None = None,
+    ) -> None:
+        self._channel = Channel(address, token, patience_seconds=patience_seconds, authority=authority)
         self._uncancelled: dict[str, float] = {}
         """Runs nobody wanted cancelled when their last record was committed -> `time.monotonic()` then."""
 

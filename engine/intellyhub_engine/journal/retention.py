@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
+
+from intellyhub_engine.journal.sql import Connection
 
 __all__ = ["delete_runs", "expired_runs", "family_of", "return_pages"]
 
@@ -11,7 +12,7 @@ _EXPIRED = """
 SELECT run_id FROM (
     SELECT run_id, number, finished_ns, row_number() OVER (PARTITION BY flow ORDER BY number DESC) AS age
     FROM run WHERE parent_id IS NULL
-) WHERE finished_ns < ? AND age > ? ORDER BY number LIMIT ?
+) AS aged WHERE finished_ns < ? AND age > ? ORDER BY number LIMIT ?
 """
 _FAMILY = """
 WITH RECURSIVE family (run_id, number) AS (
@@ -21,12 +22,12 @@ WITH RECURSIVE family (run_id, number) AS (
 """
 
 
-def expired_runs(connection: sqlite3.Connection, *, older_than_ns: int, keep: int, limit: int) -> Sequence[str]:
+def expired_runs(connection: Connection, *, older_than_ns: int, keep: int, limit: int) -> Sequence[str]:
     """Ended runs that may go: ended before `older_than_ns` and not among the newest `keep` of their flow."""
     return [run_id for (run_id,) in connection.execute(_EXPIRED, (older_than_ns, keep, limit))]
 
 
-def delete_runs(connection: sqlite3.Connection, run_ids: Sequence[str]) -> None:
+def delete_runs(connection: Connection, run_ids: Sequence[str]) -> None:
     """Delete runs with their children, every record, and what woke them."""
     numbers = family_of(connection, run_ids)
     connection.executemany("DELETE FROM record WHERE run = ?", numbers)
@@ -34,13 +35,13 @@ def delete_runs(connection: sqlite3.Connection, run_ids: Sequence[str]) -> None:
     connection.executemany("DELETE FROM run WHERE number = ?", numbers)
 
 
-def family_of(connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[tuple[int]]:
+def family_of(connection: Connection, run_ids: Sequence[str]) -> list[tuple[int]]:
     """The numbers of runs and of all that descends from them."""
     query = _FAMILY.format(marks=", ".join("?" * len(run_ids)))
     return connection.execute(query, run_ids).fetchall()
 
 
-def return_pages(connection: sqlite3.Connection, pages: int) -> int:
+def return_pages(connection: Connection, pages: int) -> int:
     """Cut up to `pages` free pages off the file; how many free ones are left."""
     connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
     return int(connection.execute("PRAGMA freelist_count").fetchone()[0])

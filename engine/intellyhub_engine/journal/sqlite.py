@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from sqlite3 import Connection
 from typing import TypeVar
 
 from intellyhub_engine.errors import InputInvalid, JournalUnwritable, RunNotFound, ValueRefused
@@ -24,6 +23,7 @@ from intellyhub_engine.journal.encoding import (
     encode_start,
     refuse_broken_text,
 )
+from intellyhub_engine.journal.faults import SqliteFaults
 from intellyhub_engine.journal.groups import GroupCommit
 from intellyhub_engine.journal.keeping import Remembered, Spent
 from intellyhub_engine.journal.leases import LAST_NS
@@ -40,6 +40,7 @@ from intellyhub_engine.journal.records import (
     used_in,
     wakings_in,
 )
+from intellyhub_engine.journal.sql import Connection
 from intellyhub_engine.journal.writer import Append, Operation, Writer
 
 __all__ = ["SqliteJournal"]
@@ -74,7 +75,7 @@ class SqliteJournal:
         self.path = Path(path)
         self._now_ns = now_ns
         self._max_entry_bytes = max_entry_bytes
-        self._writer = Writer(open_writer(self.path, busy_seconds=busy_seconds), self.path)
+        self._writer = Writer(open_writer(self.path, busy_seconds=busy_seconds), SqliteFaults(self.path))
         self._commits = GroupCommit(self._writer.commit, max_riding_bytes=_MAX_RIDING_BYTES)
         self._readers = Readers(self.path)
         self._process = os.getpid()

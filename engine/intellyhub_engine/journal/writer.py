@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from intellyhub_engine.errors import EngineError, RunNotFound
 from intellyhub_engine.journal.encoding import whole
-from intellyhub_engine.journal.faults import is_busy, translate
 from intellyhub_engine.journal.groups import Write
 from intellyhub_engine.journal.keeping import add_spent
 from intellyhub_engine.journal.leases import LAST_NS, refuse_stranger
 from intellyhub_engine.journal.queries import top_of
 from intellyhub_engine.journal.records import RunFinished, RunStatus, RunSuspended, Used
+from intellyhub_engine.journal.sql import Connection, Faults
 
 __all__ = ["Append", "Operation", "Writer", "remember_wakings"]
 
@@ -32,7 +30,7 @@ _INSERT_IF_HELD = """
 INSERT INTO record (run, seq, body, mark) SELECT number, ?, ?, ? FROM run
 WHERE number = ? AND run_id = ? AND owner = ? AND status = 'running' AND cancel_requested = 0
 """
-_INSERT_AWAKENING = "INSERT OR IGNORE INTO awakening (flow, source, event_id, run) VALUES (?, ?, ?, ?)"
+_INSERT_AWAKENING = "INSERT INTO awakening (flow, source, event_id, run) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _SELECT_TENURE = """
 SELECT number, owner, status, cancel_requested, (SELECT coalesce(max(seq), 0) FROM record WHERE run = run.number)
 FROM run WHERE run_id = ?
@@ -80,9 +78,7 @@ class Operation(Write, Generic[Answer]):
 
     answer: Answer
 
-    def __init__(
-        self, perform: Callable[[sqlite3.Connection], Answer], *, touches: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, perform: Callable[[Connection], Answer], *, touches: Sequence[str] | None = None) -> None:
         super().__init__(durable=True)
         self.perform = perform
         self.touches = touches
@@ -107,22 +103,25 @@ class Writer:
     was read there is remembered until another connection commits, which SQLite tells (`PRAGMA data_version`).
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: Connection, faults: Faults) -> None:
         self._connection = connection
-        self._path = path
+        self._faults = faults
         self._tenures: dict[str, _Tenure] = {}
         self._seen_version = -1
 
     def commit(self, batch: Sequence[Write]) -> None:
         """Make all writes in one transaction; where it cannot be done, each alone, so that one spoils no other.
 
-        A write that nobody waits for stays undone on a full disk and comes with the next batch.
+        A write that nobody waits for stays undone on a full disk and comes with the next batch. Raises the driver's
+        error where the connection is lost: then nobody knows what became of the batch.
         """
         try:
             if len(batch) != 1 or not self._append_alone(batch[0]):
                 self._transact(batch)
-        except Exception as fault:  # noqa: BLE001  (every write has someone who raises it)
-            if len(batch) == 1 or (isinstance(fault, sqlite3.Error) and is_busy(fault)):
+        except Exception as fault:
+            if self._faults.is_lost(fault):
+                raise
+            if len(batch) == 1 or self._faults.is_busy(fault):
                 self._refuse(batch, fault)
             else:
                 self._commit_each(batch)
@@ -156,7 +155,9 @@ class Writer:
                 continue
             try:
                 self._transact([write])
-            except Exception as fault:  # noqa: BLE001  (as above)
+            except Exception as fault:
+                if self._faults.is_lost(fault):
+                    raise
                 self._refuse([write], fault)
                 if isinstance(write, Append):
                     stuck[write.run_id] = fault
@@ -166,8 +167,8 @@ class Writer:
         for write in batch:
             if not write.durable:
                 continue
-            if isinstance(fault, sqlite3.Error):
-                write.fault = translate(fault, self._path)
+            if isinstance(fault, self._faults.kind):
+                write.fault = self._faults.translate(fault)
                 write.fault.__cause__ = fault
             else:
                 write.fault = fault
@@ -182,7 +183,7 @@ class Writer:
             self._perform(batch)
             connection.execute("COMMIT")
         except BaseException as fault:
-            if began and not connection.in_transaction and not isinstance(fault, sqlite3.Error):
+            if began and not connection.in_transaction and not isinstance(fault, self._faults.kind):
                 _settle(batch)  # interrupted just after the commit
             else:
                 self._roll_back()
@@ -275,7 +276,7 @@ class Writer:
         self._connection.rollback()  # does nothing where SQLite has already done it
 
 
-def remember_wakings(connection: sqlite3.Connection, number: int, woken: Sequence[tuple[str, str]]) -> None:
+def remember_wakings(connection: Connection, number: int, woken: Sequence[tuple[str, str]]) -> None:
     """Keep which events have woken a run, so that they find it when they come again."""
     _, flow = top_of(connection, number)
     connection.executemany(

@@ -36,12 +36,14 @@ class RunFlows:
             answer_of,
             cancel_waiting,
             raise_failure,
+            refuse_call,
             sum_up,
         )
 
         run, program = self._run, self._program(name)
         if program is None:
             raise PermanentError(f"there is no flow {name!r}")
+        refuse_call(program, given)
         if run.depth >= MAX_DEPTH:
             raise PermanentError(f"{name!r} would nest runs more than {MAX_DEPTH} deep: does a flow call itself?")
         run.family.stop_if_told()

@@ -15,6 +15,7 @@ from intellyhub_engine.journal.records import RunHistory, RunStart, RunStatus
 from intellyhub_engine.language.model import Durability
 from intellyhub_engine.language.values.values import wrap
 from intellyhub_engine.machine.active import ActiveRun, Delivery, Family
+from intellyhub_engine.machine.arrival import receive
 from intellyhub_engine.machine.copies import begin, begin_again, copy, failed_for_now
 from intellyhub_engine.machine.delivery import Addressed, address, root_of
 from intellyhub_engine.machine.identity import make_run_id
@@ -45,8 +46,11 @@ def start(
     """Run the flow. An event that was seen before finds its run: its result, if it has ended or waits; else the run
     goes on. A run that failed for a reason that may have passed is tried again from the step that failed.
 
-    Raises InputInvalid for what a variable cannot hold, LeaseLost while another worker has the run.
+    Raises InputUnfit for what does not fit the flow's `input`, InputInvalid for what a variable cannot hold, LeaseLost
+    while another worker has the run.
     """
+    if mocks is None:  # a flow's test touches nothing, and may begin anywhere
+        event = receive(program, host, event, variables or {})
     first = RunStart(
         run_id=run_id or new_id(host),
         flow=program.name,
@@ -156,13 +160,16 @@ def tell(program: Program, host: Host, history: RunHistory) -> RunResult:
     return result_of(run)
 
 
-def replay(program: Program, host: Host, run_id: str, *, variables: Mapping[str, Any] | None = None) -> RunResult:
-    """A new run with the event and the variables of another, those given here first."""
+def replay(
+    program: Program, host: Host, run_id: str, *, variables: Mapping[str, Any] | None = None, copy_id: str | None = None
+) -> RunResult:
+    """A new run with the event and the variables of another, those given here first. `copy_id` is its id, if the caller
+    has chosen one: the same again finds it."""
     journal = journal_of(host)
     other = root_of(journal, run_id).start
     again = replace(
         other,
-        run_id=new_id(host),
+        run_id=copy_id or new_id(host),
         version=program.digest,
         started_ns=host.now_ns(),
         variables={**other.variables, **wrap(dict(variables or {}))},
@@ -173,10 +180,16 @@ def replay(program: Program, host: Host, run_id: str, *, variables: Mapping[str,
 
 
 def fork(
-    program: Program, host: Host, run_id: str, seq: int, *, variables: Mapping[str, Any] | None = None
+    program: Program,
+    host: Host,
+    run_id: str,
+    seq: int,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    copy_id: str | None = None,
 ) -> RunResult:
     """A new run that begins where another stood before its step `seq`, with the variables it had then, those given here
-    changed. The program may be another version: it needs the state of that step.
+    changed. The program may be another version: it needs the state of that step. `copy_id` is as in `replay`.
 
     Raises RunNotFound; InputInvalid where the run has no such step, the program no such state, or the run is a child.
     """
@@ -186,7 +199,7 @@ def fork(
         raise InputInvalid(
             f"{run_id} is a child run: fork the run it belongs to, {root_of(journal, run_id).start.run_id}"
         )
-    made = copy(program, host, journal, history, seq, new_id(host), wrap(dict(variables or {})))
+    made = copy(program, host, journal, history, seq, copy_id or new_id(host), wrap(dict(variables or {})))
     return go_on(program, host, made)
 
 

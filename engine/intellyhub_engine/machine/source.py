@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from intellyhub_engine.events import Event
 from intellyhub_engine.frozen import dataclass
+from intellyhub_engine.machine.step import Step
 
-__all__ = ["Cursors", "Expected", "Health", "Listen", "MemoryCursors", "Replies", "Reply", "SourceContext"]
+__all__ = ["Complete", "Cursors", "Expected", "Health", "Listen", "MemoryCursors", "Replies", "Reply", "SourceContext"]
 
 
 class Cursors(Protocol):
@@ -151,3 +152,8 @@ Its contract with the consumer: **asking for the next event says that the last o
 done), so a source moves its cursor after `yield`. An event may come again after a crash, then with the same id.
 Faults that may pass are logged, reported and retried inside, for ever; what cannot pass (a refused token, a bad
 parameter) raises PermanentError. It ends by returning once `context.stopping` is set; the consumer closes it."""
+
+
+Complete = Callable[[Event, Mapping[str, Any], Step], Event]
+"""`complete(event, parameters, step)`: the event with what it only names (a file behind an id). Called in the worker,
+before the event's run begins; after a crash before that, once more. What cannot be had is logged and left out."""

@@ -29,6 +29,7 @@ from intellyhub_engine.serving.run_requests import (
 )
 
 __all__ = [
+    "HTTP_SOURCE",
     "Decision",
     "Rules",
     "RunEvent",

@@ -9,7 +9,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from intellyhub_engine.errors import EngineError, InputInvalid, JournalError, LeaseLost, OtherVersion, RunNotFound
+from intellyhub_engine.errors import (
+    EngineError,
+    InputInvalid,
+    InputUnfit,
+    JournalError,
+    LeaseLost,
+    OtherVersion,
+    RunNotFound,
+)
 from intellyhub_engine.machine.result import RunResult
 from intellyhub_engine.serving.answers import (
     JSON,
@@ -113,8 +121,8 @@ class Exchange:
         if isinstance(decision, ResumeRun):
             return self.runner.resume(decision.run_id, begun)
         if isinstance(decision, ReplayRun):
-            return self.runner.replay(decision.run_id, decision.variables, begun)
-        return self.runner.fork(decision.run_id, decision.seq, decision.variables, begun)
+            return self.runner.replay(decision.run_id, decision.variables, begun, decision.copy_id)
+        return self.runner.fork(decision.run_id, decision.seq, decision.variables, begun, decision.copy_id)
 
     def run(self, wanted: RunEvent) -> Response:
         """Run the flow while the other side waits."""
@@ -209,6 +217,8 @@ def explain(fault: Exception) -> Response:
     if isinstance(fault, OtherVersion):
         headers = ((VERSION_HEADER, fault.version),)
         return make_problem(Fault.OTHER_VERSION, str(fault), headers=headers)
+    if isinstance(fault, InputUnfit):
+        return make_problem(Fault.INPUT_UNFIT, str(fault))
     if isinstance(fault, InputInvalid):
         return make_problem(Fault.BAD_REQUEST, str(fault))
     if isinstance(fault, EngineError):

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 import flask
 
 from intellyhub_engine.errors import EngineError
 from intellyhub_engine.serving.decision import too_large
 from intellyhub_engine.serving.message import Request, Response
+from intellyhub_engine.serving.prepared import Prepared
 from intellyhub_engine.serving.problems import Fault, RequestRefused, make_problem
-from intellyhub_engine.serving.settings import PRIVATE, read_settings
 from intellyhub_engine.serving.worker import make_worker
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Framework", "make_framework"]
 
@@ -39,13 +35,13 @@ class Framework:
         return make_flask_response(response)
 
 
-def make_framework(environment: MutableMapping[str, str]) -> Framework:
+def make_framework(prepared: Prepared | EngineError, environment: Mapping[str, str]) -> Framework:
     """The worker of this environment. One that cannot start answers every request with 503 and logs why."""
     try:
-        settings = read_settings(environment)
-        for name in PRIVATE:
-            environment.pop(name, None)
-        worker = make_worker(settings, environment)
+        if isinstance(prepared, EngineError):
+            raise prepared
+        settings = prepared.settings
+        worker = make_worker(settings, environment, prepared.outside)
     except EngineError as fault:
         LOG.error("%s", fault)  # noqa: TRY400 - a person reads it, not a developer
         refusal = make_problem(Fault.NOT_READY, "the worker cannot start; its log says why", retry_after_seconds=5)

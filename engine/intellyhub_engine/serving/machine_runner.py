@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from intellyhub_engine.serving.runner import Begun
 if TYPE_CHECKING:
     from intellyhub_engine.journal.journal import Journal
     from intellyhub_engine.language.program import Program
+    from intellyhub_engine.serving.mounted import Told
 
 __all__ = ["MachineRunner"]
 
@@ -29,10 +30,19 @@ __all__ = ["MachineRunner"]
 class MachineRunner:
     """Runs one program in the surroundings of one host. Safe to use from several threads."""
 
-    def __init__(self, program: Program, host: Host, *, key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        host: Host,
+        *,
+        key: bytes | None = None,
+        renew: Callable[[], Told | None] = lambda: None,
+    ) -> None:
+        """`renew` is asked before each run whether the owner's variables, secrets or budget have changed."""
         self.program = program
         self.host = host
         self._key = key
+        self._renew = renew
         self._waits_for_events: bool | None = None
 
     @property
@@ -83,15 +93,24 @@ class MachineRunner:
         self._history(run_id)
         return resume(self.program, self._announcing(begun), run_id)
 
-    def replay(self, run_id: str, variables: Mapping[str, Any], begun: Begun | None = None) -> RunResult:
+    def replay(
+        self, run_id: str, variables: Mapping[str, Any], begun: Begun | None = None, copy_id: str | None = None
+    ) -> RunResult:
         """On this version, whichever the other run began on."""
         self._history(run_id)
-        return replay(self.program, self._announcing(begun), run_id, variables=variables)
+        return replay(self.program, self._announcing(begun), run_id, variables=variables, copy_id=copy_id)
 
-    def fork(self, run_id: str, seq: int, variables: Mapping[str, Any], begun: Begun | None = None) -> RunResult:
+    def fork(
+        self,
+        run_id: str,
+        seq: int,
+        variables: Mapping[str, Any],
+        begun: Begun | None = None,
+        copy_id: str | None = None,
+    ) -> RunResult:
         """On this version, whichever the other run began on."""
         self._history(run_id)
-        return fork(self.program, self._announcing(begun), run_id, seq, variables=variables)
+        return fork(self.program, self._announcing(begun), run_id, seq, variables=variables, copy_id=copy_id)
 
     def cancel(self, run_id: str) -> bool:
         """Ask the run to stop."""
@@ -107,9 +126,13 @@ class MachineRunner:
         return event if self._key is None else sign(event, body, self._key, time.time())
 
     def _announcing(self, begun: Begun | None) -> Host:
+        told = self._renew()
+        if told is not None:
+            outer, secrets = told.surroundings.outer, told.surroundings.secrets
+            self.host = vary(self.host, outer=outer, secrets=secrets, budget=told.budget)
         if begun is None or self.host.journal is None:
             return self.host
-        return with_journal(self.host, Announcing(self.host.journal, begun))
+        return vary(self.host, journal=Announcing(self.host.journal, begun))
 
     def _can_wait(self) -> bool:
         """Whether this version waits for events at all, itself or in a flow that it calls: if not, the journal is not
@@ -165,8 +188,9 @@ class Announcing:
         return getattr(self._journal, name)
 
 
-def with_journal(host: Host, journal: Any) -> Host:
-    """The same host, its keeper of leases included, with another journal."""
+def vary(host: Host, **changes: Any) -> Host:
+    """The same host, its keeper of leases included, with other values."""
     varied = copy(host)
-    object.__setattr__(varied, "journal", journal)
+    for name, value in changes.items():
+        object.__setattr__(varied, name, value)
     return varied

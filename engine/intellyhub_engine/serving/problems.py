@@ -52,6 +52,7 @@ class Fault(Enum):
     TOO_LARGE = Kind("too-large", 413, "The body is too large")
     UNSUPPORTED_TYPE = Kind("unsupported-type", 415, "The body's type is not supported")
     EXPECTATION = Kind("expectation", 417, "The expectation cannot be met")
+    INPUT_UNFIT = Kind("input-unfit", 422, "The input does not fit the flow")
     HEADERS_TOO_LARGE = Kind("headers-too-large", 431, "The headers are too large")
     RUN_FAILED = Kind("run-failed", 500, "The flow failed")
     INTERNAL = Kind("internal", 500, "The worker failed")

@@ -11,6 +11,7 @@ import threading
 from contextlib import ExitStack
 
 from intellyhub_engine.errors import EngineError
+from intellyhub_engine.serving.enclosing import enter
 from intellyhub_engine.serving.lean.listening import inherited_descriptor, listen, place
 from intellyhub_engine.serving.lean.server import Ended, Server
 from intellyhub_engine.serving.settings import PRIVATE, Settings, read_settings
@@ -33,7 +34,7 @@ def main() -> int:
         for name in PRIVATE:
             os.environ.pop(name, None)  # what a flow starts must not inherit them
         with ExitStack() as stack:
-            worker = make_worker(settings, os.environ)
+            worker = make_worker(settings, os.environ, enter(settings))
             stack.callback(worker.resources.close)
             listener = stack.enter_context(listen(settings, inherited))
             server = Server(

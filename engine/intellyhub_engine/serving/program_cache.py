@@ -18,10 +18,11 @@ from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.language.program import Program, ProgramStale, dump, load
 
-__all__ = ["cache_path", "load_program", "precompile"]
+__all__ = ["SUFFIX", "cache_path", "load_program", "pack_program", "precompile"]
 
 MAX_FLOW_BYTES = 8 << 20
 SUFFIX = ".compiled"
+"""Of the compiled form beside a flow's text."""
 DIGEST_BYTES = 32
 WRITABLE_BY_OTHERS = 0o022
 NOT_THROUGH = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -51,6 +52,12 @@ def precompile(path: Path, catalogue: Catalogue, *, name: str) -> Path:
     return cached
 
 
+def pack_program(text: bytes, catalogue: Catalogue, *, name: str, plugins: str, tables: str) -> bytes:
+    """What `precompile` writes, for a flow that will lie elsewhere: `plugins` is the catalogue's seal there, `tables`
+    is INTELLYHUB_CATALOGUE there. Raises as `load_program`."""
+    return make_seal(text, name, plugins, tables) + dump(compile_text(text, catalogue, name))
+
+
 def read_flow(path: Path) -> bytes:
     """The flow's text."""
     try:
@@ -63,9 +70,9 @@ def read_flow(path: Path) -> bytes:
     return text
 
 
-def make_seal(text: bytes, name: str, plugins: str = "") -> bytes:
+def make_seal(text: bytes, name: str, plugins: str = "", tables: str | None = None) -> bytes:
     """What a cached program must have been made from. Engine and Python are checked by `language.program.load`."""
-    origin = "\0".join((name, os.environ.get(VARIABLE, ""), plugins))
+    origin = "\0".join((name, os.environ.get(VARIABLE, "") if tables is None else tables, plugins))
     return hashlib.sha256(origin.encode() + b"\0" + text).digest()
 
 

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import field, fields
+from pathlib import Path
 from typing import Any
 
 import orjson
 
-__all__ = ["Read", "extensions", "keys", "one_of", "read_fields", "seconds", "text", "whole"]
+__all__ = [
+    "Read",
+    "extensions",
+    "host_and_port",
+    "keys",
+    "one_of",
+    "paths",
+    "postgresql",
+    "read_fields",
+    "seconds",
+    "text",
+    "variable",
+    "web_address",
+    "whole",
+]
 
 Read = Callable[[str], Any]
 LEAST_KEY_LENGTH = 16
@@ -32,6 +48,37 @@ def read_fields(settings: Any, environment: Mapping[str, str]) -> tuple[dict[str
 def text(value: str) -> str:
     """Any text."""
     return value
+
+
+def variable(name: str, default: Any, read: Read = text, *, shown: bool = True) -> Any:
+    """A field of settings for `read_fields`, which the variable `name` changes; one with a secret is not `shown`."""
+    metadata = {"variable": name, "read": read}
+    if default == {}:
+        return field(default_factory=dict, repr=shown, metadata=metadata)
+    return field(default=default, repr=shown, metadata=metadata)
+
+
+def web_address(value: str) -> str:
+    """An http or https address, without a slash at its end."""
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("is no address such as https://flows.example.org")
+    return value.rstrip("/")
+
+
+def host_and_port(value: str) -> tuple[str, int]:
+    """`host:port` or `[address]:port`, to listen at or to connect to."""
+    host, _, port = value.rpartition(":")
+    if not host or "/" in host or not port.isascii() or not port.isdigit() or not int(port) < 1 << 16:
+        raise ValueError(f"is {value!r}; it must be a host with a port, such as 127.0.0.1:8081")
+    return host.strip("[]"), int(port)
+
+
+def postgresql(value: str) -> str:
+    """A database's address as PostgreSQL's own library takes it, from SQLAlchemy's too. It may hold a password."""
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme.partition("+")[0] not in {"postgresql", "postgres"}:
+        raise ValueError("is no address such as postgresql://user:password@host/database")
+    return f"postgresql://{rest}"
 
 
 def one_of(*choices: str) -> Read:
@@ -76,6 +123,14 @@ def keys(value: str) -> tuple[str, ...]:
     found = tuple(part.strip() for part in value.split(",") if part.strip())
     if any(len(part) < LEAST_KEY_LENGTH for part in found):
         raise ValueError(f"holds a secret that is shorter than {LEAST_KEY_LENGTH} characters")
+    return found
+
+
+def paths(value: str) -> tuple[str, ...]:
+    """Absolute paths, separated as in PATH."""
+    found = tuple(part for part in value.split(os.pathsep) if part)
+    if not all(Path(part).is_absolute() for part in found):
+        raise ValueError("holds a path that is not absolute")
     return found
 
 

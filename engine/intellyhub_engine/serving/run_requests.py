@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ __all__ = [
 
 ALLOW_READ = (("Allow", "GET, HEAD, OPTIONS"),)
 ALLOW_PUT = (("Allow", "OPTIONS, PUT"),)
+RUN_ID = re.compile("[0-9a-f]{32}")
 ALLOW_POST = (("Allow", "OPTIONS, POST"),)
 
 
@@ -67,6 +69,8 @@ class ReplayRun(NamedTuple):
     run_id: str
     variables: Mapping[str, Any]
     later: bool = False
+    copy_id: str | None = None
+    """What the new run is called, if the caller has chosen that; so in forks."""
 
 
 class ForkRun(NamedTuple):
@@ -76,6 +80,7 @@ class ForkRun(NamedTuple):
     seq: int
     variables: Mapping[str, Any]
     later: bool = False
+    copy_id: str | None = None
 
 
 RunRequest = ShowRun | DecideRun | CancelRun | ResumeRun | ReplayRun | ForkRun
@@ -123,7 +128,7 @@ def read_resumption(request: Request, run_id: str) -> ResumeRun:
 def read_replay(request: Request, run_id: str) -> ReplayRun:
     """`{"variables"?}`."""
     body = read_object(request, ("variables",))
-    return ReplayRun(run_id, read_variables(body), wants_no_wait(request.headers))
+    return ReplayRun(run_id, read_variables(body), wants_no_wait(request.headers), read_copy_id(request.headers))
 
 
 def read_fork(request: Request, run_id: str) -> ForkRun:
@@ -132,7 +137,16 @@ def read_fork(request: Request, run_id: str) -> ForkRun:
     seq = body.get("seq")
     if not isinstance(seq, int) or isinstance(seq, bool) or seq < 1:
         raise RequestRefused(Fault.BAD_BODY, '"seq" is not the number of a step, from 1')
-    return ForkRun(run_id, seq, read_variables(body), wants_no_wait(request.headers))
+    return ForkRun(run_id, seq, read_variables(body), wants_no_wait(request.headers), read_copy_id(request.headers))
+
+
+def read_copy_id(headers: Mapping[str, str]) -> str | None:
+    """The `Idempotency-Key` of a copy, which becomes its id: whoever chose it can look for the run before the answer
+    comes."""
+    key = headers.get("idempotency-key")
+    if key is not None and not RUN_ID.fullmatch(key):
+        raise RequestRefused(Fault.BAD_REQUEST, "the Idempotency-Key of a copy is its run id: 32 hexadecimal digits")
+    return key
 
 
 def read_object(request: Request, keys: tuple[str, ...]) -> Mapping[str, Any]:

@@ -38,11 +38,22 @@ class Runner(Protocol):
         """Go on with a run whose time has come, or whose worker died; one that still waits says so. Raises as `decide`
         does."""
 
-    def replay(self, run_id: str, variables: Mapping[str, Any], begun: Begun | None = None) -> RunResult:
-        """A new run with the event and the variables of another, also of another version. Raises `RunNotFound`."""
+    def replay(
+        self, run_id: str, variables: Mapping[str, Any], begun: Begun | None = None, copy_id: str | None = None
+    ) -> RunResult:
+        """A new run with the event and the variables of another, also of another version; the one called `copy_id`, if
+        it was made before. Raises `RunNotFound`."""
 
-    def fork(self, run_id: str, seq: int, variables: Mapping[str, Any], begun: Begun | None = None) -> RunResult:
-        """A new run from step `seq` of another, also of another version. Raises `RunNotFound`, `InputInvalid`."""
+    def fork(
+        self,
+        run_id: str,
+        seq: int,
+        variables: Mapping[str, Any],
+        begun: Begun | None = None,
+        copy_id: str | None = None,
+    ) -> RunResult:
+        """A new run from step `seq` of another, also of another version; the one called `copy_id`, if it was made
+        before. Raises `RunNotFound`, `InputInvalid`."""
 
     def cancel(self, run_id: str) -> bool:
         """Ask a run to stop; False when it has ended."""

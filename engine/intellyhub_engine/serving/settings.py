@@ -8,7 +8,7 @@ from typing import Any
 
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
-from intellyhub_engine.serving.readers import Read, extensions, keys, one_of, read_fields, seconds, text, whole
+from intellyhub_engine.serving.readers import Read, extensions, keys, one_of, paths, read_fields, seconds, text, whole
 
 __all__ = ["PRIVATE", "Settings", "read_settings"]
 
@@ -49,6 +49,26 @@ class Settings:
     )
     secrets_dir: str = setting(
         "INTELLYHUB_SECRETS_DIR", "", text, "A folder with one file per secret, as Kubernetes mounts them; empty: none."
+    )
+    budget_file: str = setting(
+        "INTELLYHUB_BUDGET_FILE",
+        "",
+        text,
+        "A JSON object with what the tenant's flows may spend, `{day, month: {tokens, cost_usd}}`; empty: anything.",
+    )
+    walls: str = setting(
+        "INTELLYHUB_WALLS",
+        "",
+        one_of("none", "best-effort", "require"),
+        "Close the process in, and fail where that cannot be done (`require`); unset: `best-effort` in a pod of Knative"
+        " (where `K_REVISION` is set), else `none`.",
+    )
+    revision: str = setting("K_REVISION", "", text, "Given by Knative: the Revision's name.")
+    readable: tuple[str, ...] = setting(
+        "INTELLYHUB_READABLE",
+        (),
+        paths,
+        "More folders that a closed-in flow may read, separated like PATH, beside its own and the installation.",
     )
     # Where it listens
     host: str = setting("INTELLYHUB_HOST", EVERY_ADDRESS, text, "The address to listen on; every one, as a pod must.")
@@ -159,7 +179,20 @@ class Settings:
     )
     # What is kept
     journal: str = setting(
-        "INTELLYHUB_JOURNAL", "", text, "The journal's SQLite file; empty: nothing outlives the process."
+        "INTELLYHUB_JOURNAL",
+        "",
+        text,
+        "The journal's SQLite file, or the address of a journal service (`http://...`), which then takes emitted events"
+        " too; empty: nothing outlives the process.",
+    )
+    journal_token_file: str = setting(
+        "INTELLYHUB_JOURNAL_TOKEN_FILE",
+        "",
+        text,
+        "What a journal service, and the sink of a listener, are shown: a file that is replaced now and then.",
+    )
+    journal_authority: str = setting(
+        "INTELLYHUB_JOURNAL_CA", "", text, "The certificates that a journal service at `https://` is known by."
     )
     lease_seconds: float = setting(
         "INTELLYHUB_LEASE_SECONDS",
@@ -195,6 +228,35 @@ class Settings:
         "For one attempt to hand an event to the sink.",
         unit="seconds",
     )
+    # What a listener is told beside that
+    listener_address: str = setting(
+        "INTELLYHUB_LISTENER_ADDRESS", "", text, "The source of a listener's events; empty: made of the flow's name."
+    )
+    hook_address: str = setting(
+        "INTELLYHUB_HOOK_ADDRESS", "", text, "Where the world reaches the flow's hook, for listeners that register it."
+    )
+    silence_seconds: float = setting(
+        "INTELLYHUB_SILENCE_SECONDS",
+        600.0,
+        seconds(1, DAY),
+        "A listener that has had no contact for so long is not healthy, so that its pod is begun anew.",
+        unit="seconds",
+    )
+
+    @property
+    def remote_journal(self) -> bool:
+        """Whether the journal is a service in the network."""
+        return self.journal.startswith(("http://", "https://"))
+
+    @property
+    def tenant_id(self) -> str:
+        """Whose events a flow emits: on a platform its name is `<tenant>/<flow>`."""
+        return self.flow_name.partition("/")[0]
+
+    @property
+    def wanted_walls(self) -> str:
+        """`none`, `best-effort` or `require`."""
+        return self.walls or ("best-effort" if self.revision else "none")
 
     @property
     def flow_name(self) -> str:
@@ -206,11 +268,12 @@ PRIVATE = frozenset(part.metadata["variable"] for part in fields(Settings) if pa
 """Variables that nothing but the worker itself may see."""
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read them all; raises `InputInvalid` naming every variable that cannot be used. Empty means unset."""
+def read_settings(environment: Mapping[str, str], *, answers: bool = True) -> Settings:
+    """Read them all; raises `InputInvalid` naming every variable that cannot be used. Empty means unset. `answers`:
+    for a worker, which somebody has to be let in to."""
     values, faults = read_fields(Settings, environment)
     settings = Settings(**values)
-    faults += contradictions(settings, unread=bool(faults))
+    faults += contradictions(settings, unread=bool(faults) or not answers)
     if faults:
         raise InputInvalid("the worker's settings cannot be used: " + "; ".join(faults))
     return settings
@@ -218,6 +281,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 def contradictions(settings: Settings, *, unread: bool) -> list[str]:
     """What is wrong between variables that are each right by themselves."""
+    if settings.remote_journal and not settings.journal_token_file and not unread:
+        return ["INTELLYHUB_JOURNAL is a service's address, and INTELLYHUB_JOURNAL_TOKEN_FILE names no token for it"]
     if settings.auth == "required" and not unread and not (settings.worker_tokens or settings.delivery_secrets):
         return [
             (

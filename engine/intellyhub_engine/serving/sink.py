@@ -18,6 +18,7 @@ PAUSES_SECONDS = (0.1, 0.5)
 """Before the second and the third attempt; beyond that it is the state's `retry`, and then the broker's redelivery."""
 
 RETRYABLE = frozenset((404, 408, 409, 425, 429, 500, 502, 503, 504, 507))
+REFUSED = (401, 403)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class Sink:
     sign: Callable[[Event, bytes], Event]
     overrides: Mapping[str, str] = field(default_factory=dict)
     """Extensions every event gets (`K_CE_OVERRIDES`): nobody else adds them."""
+    token: Callable[[], str] | None = None
+    """What is shown as a bearer; asked for at each attempt. A refusal of it may pass: tokens are renewed."""
 
     def send(self, event: Event) -> None:
         """Post one event in binary mode; returns when it was accepted. Raises `RetryableError` after three attempts."""
@@ -55,7 +58,8 @@ class Sink:
         connection = kind(parts.netloc, timeout=self.timeout_seconds)
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", target, body, dict(headers))
+            shown = {"Authorization": f"Bearer {self.token()}"} if self.token is not None else {}
+            connection.request("POST", target, body, {**headers, **shown})
             status = connection.getresponse().status
         except (OSError, HTTPException) as fault:
             return str(fault) or type(fault).__name__
@@ -63,6 +67,6 @@ class Sink:
             connection.close()
         if 200 <= status < 300:
             return None
-        if status in RETRYABLE:
+        if status in RETRYABLE or (self.token is not None and status in REFUSED):
             return f"it answered {status}"
         raise PermanentError(f"the sink refused the event: {status}")

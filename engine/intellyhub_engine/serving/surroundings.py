@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.machine.host import OURS
@@ -51,18 +52,16 @@ def read_secrets(folder: str) -> dict[str, str]:
     return secrets
 
 
-def read_variables(path: str) -> dict[str, object]:
-    """A JSON object."""
+def read_variables(path: str, variable: str = "INTELLYHUB_VARIABLES_FILE") -> dict[str, Any]:
+    """A JSON object, from the file that a setting names."""
     import orjson
 
     try:
         variables = orjson.loads(Path(path).read_bytes())
     except (OSError, orjson.JSONDecodeError) as fault:
-        raise InputInvalid(
-            f"the variables in {path!r} cannot be read (INTELLYHUB_VARIABLES_FILE): {reason(fault)}"
-        ) from None
+        raise InputInvalid(f"what is in {path!r} cannot be read ({variable}): {reason(fault)}") from None
     if not isinstance(variables, dict):
-        raise InputInvalid(f"{path!r} is not a JSON object (INTELLYHUB_VARIABLES_FILE)")
+        raise InputInvalid(f"{path!r} is not a JSON object ({variable})")
     return variables
 
 

@@ -8,28 +8,44 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from intellyhub_engine.catalogue.installed import installed_beside
 from intellyhub_engine.catalogue.manifest import Catalogue
-from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.events import Event
 from intellyhub_engine.machine.host import Host
 from intellyhub_engine.serving.access import Access, sign
 from intellyhub_engine.serving.decision import HTTP_TYPE, REQUEST_FIELD, Rules
+from intellyhub_engine.serving.enclosing import make_workspace
 from intellyhub_engine.serving.exchange import Exchange
 from intellyhub_engine.serving.gate import Gate
 from intellyhub_engine.serving.machine_runner import MachineRunner
 from intellyhub_engine.serving.metrics import Metrics
+from intellyhub_engine.serving.mounted import Mounted, Told, make_token
+from intellyhub_engine.serving.outside import Outside
 from intellyhub_engine.serving.program_cache import load_program
 from intellyhub_engine.serving.settings import Settings
-from intellyhub_engine.serving.surroundings import make_surroundings
+from intellyhub_engine.serving.surroundings import read_variables
 from intellyhub_engine.serving.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from intellyhub_engine.language.program import Program
 
-__all__ = ["Worker", "make_worker"]
+__all__ = [
+    "Worker",
+    "load_as",
+    "make_acceptance",
+    "make_owner",
+    "make_rules",
+    "make_worker",
+    "make_workspace",
+    "open_journal",
+]
+
+LAYERS = "layers.json"
+"""Beside the flow, in an image: requirements of its Python -> the folder in which they are installed."""
+CALLS = "calls.json"
+"""Beside the flow, in an image: the flows that it calls -> what the journal calls them."""
 
 
 class Worker(NamedTuple):
@@ -42,18 +58,17 @@ class Worker(NamedTuple):
     """Closes the journal and the process that runs Python blocks."""
 
 
-def make_worker(settings: Settings, environment: Mapping[str, str]) -> Worker:
-    """Load the flow and open what it needs. Raises `FlowInvalid`, `InputInvalid`, `JournalUnwritable`."""
+def make_worker(settings: Settings, environment: Mapping[str, str], outside: Outside | None = None) -> Worker:
+    """Load the flow and open what it needs; `outside` of the walls, where there are some, what may not be read within
+    is read. Raises `FlowInvalid`, `InputInvalid`, `JournalUnwritable`."""
+    mounted = Mounted(settings, environment, outside)
+    workspace = make_workspace(settings.workspace)
     catalogue = installed_beside(settings.flow)
-    program = load_program(
-        Path(settings.flow),
-        catalogue,
-        name=settings.flow_name,
-        cache_dir=cache_dir(settings),
-    )
+    program = load_as(settings.flow_name, Path(settings.flow), settings, catalogue)
     with ExitStack() as resources:
-        host = make_host(settings, environment, catalogue, resources)
-        runner = MachineRunner(program, host, key=signing_key(settings))
+        journal = open_journal(settings, outside, resources)
+        host = make_host(settings, mounted.told, catalogue, journal, workspace)
+        runner = MachineRunner(program, host, key=signing_key(settings), renew=mounted.renew)
         exchange = make_exchange(settings, program, catalogue, runner)
         return Worker(
             exchange=exchange,
@@ -63,33 +78,74 @@ def make_worker(settings: Settings, environment: Mapping[str, str]) -> Worker:
         )
 
 
-def make_host(settings: Settings, environment: Mapping[str, str], catalogue: Catalogue, resources: ExitStack) -> Host:
-    """What surrounds every run of this worker."""
-    surroundings = make_surroundings(settings, environment)
-    journal = None
-    if settings.journal:
+def load_as(name: str, path: Path, settings: Settings, catalogue: Catalogue) -> Program:
+    """A flow's program. Where the platform has given a name, it is known by that, whatever its text calls it."""
+    program = load_program(path, catalogue, name=name, cache_dir=cache_dir(settings))
+    if settings.name:
+        program.head = program.head._replace(name=name)
+    return program
+
+
+def open_journal(settings: Settings, outside: Outside | None, resources: ExitStack) -> Any:
+    """The journal: a service in the network, or a file; None keeps nothing."""
+    if not settings.journal:
+        return None
+    journal: Any
+    if settings.remote_journal:
+        from intellyhub_engine.journal.remote import RemoteJournal
+
+        authority = Path(settings.journal_authority) if settings.journal_authority else None
+        journal = RemoteJournal(settings.journal, make_token(settings, outside) or "", authority=authority)
+    else:
         from intellyhub_engine.journal.sqlite import SqliteJournal
 
         journal = SqliteJournal(Path(settings.journal))
-        resources.callback(journal.close)
+    resources.callback(journal.close)
+    return journal
+
+
+def make_host(settings: Settings, told: Told, catalogue: Catalogue, journal: Any, workspace: Path) -> Host:
+    """What surrounds every run of this worker."""
     return Host(
         now_ns=time.time_ns,
         catalogue=catalogue,
         journal=journal,
-        owner=f"{socket.gethostname()}/{os.getpid()}/{os.urandom(4).hex()}",
-        outer=surroundings.outer,
-        secrets=surroundings.secrets,
-        workspace=make_workspace(settings.workspace),
-        emit=make_emit(settings),
+        owner=make_owner(),
+        outer=told.surroundings.outer,
+        secrets=told.surroundings.secrets,
+        budget=told.budget,
+        workspace=workspace,
+        services={"layers": find_layers(settings)},
+        emit=make_emit(settings, journal),
         find_flow=make_finder(settings, catalogue),
         lease_seconds=settings.lease_seconds,
     )
 
 
-def make_emit(settings: Settings) -> Callable[[Event], None] | None:
-    """Where emitted events go; None: the last one is the reply to a delivery."""
+def make_owner() -> str:
+    """What the journal calls this process."""
+    return f"{socket.gethostname()}/{os.getpid()}/{os.urandom(4).hex()}"
+
+
+def find_layers(settings: Settings) -> dict[str, str]:
+    """The folders of what the flow's Python requires; an image names them from the flow's folder on."""
+    folder = Path(settings.flow).absolute().parent
+    return {key: str(folder / place) for key, place in read_table(settings, LAYERS).items()}
+
+
+def read_table(settings: Settings, name: str) -> dict[str, str]:
+    """A file that an image has beside its flow: texts by name; empty where there is none. Raises `InputInvalid`."""
+    path = Path(settings.flow).absolute().with_name(name)
+    if not path.is_file():
+        return {}
+    return {str(key): str(value) for key, value in read_variables(str(path), "INTELLYHUB_FLOW").items()}
+
+
+def make_emit(settings: Settings, journal: Any) -> Callable[[Event], None] | None:
+    """Where emitted events go: to the sink, or into the outbox of a journal service; None: the last one is the reply to
+    a delivery."""
     if not settings.sink:
-        return None
+        return make_acceptance(settings.tenant_id, journal) if settings.remote_journal else None
     from intellyhub_engine.serving.sink import Sink
 
     key = signing_key(settings)
@@ -101,15 +157,26 @@ def make_emit(settings: Settings) -> Callable[[Event], None] | None:
     return sink.send
 
 
+def make_acceptance(tenant_id: str, journal: Any) -> Callable[[Event], None]:
+    """Puts an event into its tenant's outbox."""
+
+    def emit(event: Event) -> None:
+        journal.accept(tenant_id, [event])
+
+    return emit
+
+
 def make_finder(settings: Settings, catalogue: Catalogue) -> Callable[[str], Program | None]:
-    """Finds the flows that this one calls: by path or by name, in its own folder."""
+    """Finds the flows that this one calls: by path or by name, in its own folder. An image says what the platform calls
+    them."""
     folder = Path(settings.flow).absolute().parent
+    names = read_table(settings, CALLS)
     found: dict[str, Program] = {}
 
     def find(name: str) -> Program | None:
         places = (folder / name, folder / f"{name}.yaml", folder / f"{name}.yml")
         if name not in found and (place := next((each for each in places if each.is_file()), None)):
-            found[name] = load_program(place, catalogue, name=place.stem, cache_dir=cache_dir(settings))
+            found[name] = load_as(names.get(place.stem, place.stem), place, settings, catalogue)
         return found.get(name)
 
     return find
@@ -123,16 +190,6 @@ def cache_dir(settings: Settings) -> Path | None:
 def signing_key(settings: Settings) -> bytes | None:
     """What emitted events are signed with."""
     return settings.delivery_secrets[0].encode() if settings.delivery_secrets else None
-
-
-def make_workspace(path: str) -> Path:
-    """The folder for a flow's files."""
-    folder = Path(path).absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        raise InputInvalid(f"the workspace {path!r} cannot be made (INTELLYHUB_WORKSPACE): {fault.strerror}") from fault
-    return folder
 
 
 def make_exchange(settings: Settings, program: Program, catalogue: Catalogue, runner: MachineRunner) -> Exchange:

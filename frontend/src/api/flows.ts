@@ -61,6 +61,16 @@ export async function rollBack(flow: string, version: number): Promise<void> {
   await api.POST('/api/flows/{flow_id}/versions/{version}/rollback', atVersion(flow, version))
 }
 
+/** Give the current version a part of the requests; the version before, or the one that has it now, keeps the rest. */
+export async function rollOut(flow: string, percent: number): Promise<void> {
+  await api.POST('/api/flows/{flow_id}/rollout', { ...at(flow), body: { percent } })
+}
+
+/** Give the current version all requests. */
+export async function promote(flow: string): Promise<void> {
+  await api.POST('/api/flows/{flow_id}/promote', at(flow))
+}
+
 function at(flow_id: string) {
   return { params: { path: { flow_id } } }
 }

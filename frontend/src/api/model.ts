@@ -27,6 +27,12 @@ export type Health = Schemas['Health']
 export type Functions = Schemas['Functions']
 export type FunctionKind = Schemas['Function']
 export type FunctionParameter = Schemas['FunctionParameter']
+export type Deployed = Schemas['Deployed']
+export type DeploymentState = Schemas['DeploymentState']
+export type Build = Schemas['Build']
+export type BuildStatus = Schemas['BuildStatus']
+export type BuildStage = Schemas['BuildStage']
+export type StageStatus = Schemas['StageStatus']
 export type JsonObject = Record<string, unknown>
 
 export interface Page<T> {

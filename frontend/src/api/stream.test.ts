@@ -29,6 +29,15 @@ async function gather(path: string): Promise<StreamEvent[]> {
   return events
 }
 
+it('ends with what its last event is called, and comes back for nothing after it', async () => {
+  answers = [stream('id: 4\nevent: end\ndata: 1\n\nid: 5\nevent: done\ndata: 2\n\n')]
+  const events: StreamEvent[] = []
+  const { signal } = new AbortController()
+  await follow('/log', { signal, backoffMs: 1, last: 'done', onEvent: (event) => events.push(event) })
+  expect(events.map(({ event }) => event)).toEqual(['end', 'done'])
+  expect(asked).toHaveLength(1)
+})
+
 it('reads events whatever the pieces they come in, without comments', async () => {
   const bytes = new TextEncoder().encode(': hello\n\nid: 1\nevent: step\ndata: {"a":\ndata: "è"}\n\ndata: 2\r\n\r\n')
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({

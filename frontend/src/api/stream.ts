@@ -17,11 +17,13 @@ export interface StreamOptions {
   onConnected?: (connected: boolean) => void
   /** First pause after a break, in ms; doubles up to 10 s. */
   backoffMs?: number
+  /** What the last event is called. */
+  last?: string
 }
 
-/** Follow a stream until `end` comes or the signal is aborted; throws ApiProblem when the platform refuses it. */
+/** Follow a stream until its last event comes or the signal is aborted; throws ApiProblem when the platform refuses it. */
 export async function follow(path: string, options: StreamOptions): Promise<void> {
-  const { signal, onEvent, onConnected, backoffMs = 500 } = options
+  const { signal, onEvent, onConnected, backoffMs = 500, last = 'end' } = options
   let lastId = ''
   let pause = backoffMs
   while (!signal.aborted) {
@@ -32,7 +34,7 @@ export async function follow(path: string, options: StreamOptions): Promise<void
         pause = backoffMs
         if (event.id) lastId = event.id
         onEvent(event)
-        if (event.event === 'end') return
+        if (event.event === last) return
       }
     } catch (fault) {
       if (signal.aborted) return

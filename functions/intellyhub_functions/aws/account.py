@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from intellyhub_engine.errors import PermanentError
-from intellyhub_engine.language.values.values import text_of
+from intellyhub_functions.parameters import find_text
 
 __all__ = ["Account", "find_account"]
 
@@ -32,8 +32,7 @@ def find_account(parameters: Mapping[str, Any], names: Mapping[str, Any], servic
     AWS_REGION and AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_<service>). Raises PermanentError where there is none."""
 
     def setting(key: str, *variables: str) -> str:
-        found = (parameters.get(key), *(names.get(variable) for variable in variables))
-        return text_of(next((value for value in found if value not in (None, "")), None)).strip()
+        return find_text(parameters, key, names, *variables)
 
     given = {
         "access_key": setting("access_key", "AWS_ACCESS_KEY_ID"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.language.values.values import text_of
+from intellyhub_functions.network.answers import seconds_asked
 
 __all__ = ["Refused", "translated"]
 
@@ -75,16 +76,11 @@ def read_refusal(name: str, answer: Mapping[str, Any]) -> RetryableError | Perma
     said = one_line(error.get("Message"))
     message = f"{name}: {WORDS.get(code) or said or 'refused'} ({code[:100]})"
     if status >= 500 or status == 429 or code in PASSING:
-        return RetryableError(message, retry_after_seconds=seconds_asked(facts.get("HTTPHeaders") or {}))
+        asked = (facts.get("HTTPHeaders") or {}).get("retry-after", "")
+        return RetryableError(message, retry_after_seconds=seconds_asked(asked))
     return Refused(message, code)
 
 
 def one_line(said: Any) -> str:
     """What was said, without line ends and not too long."""
     return " ".join(text_of(said).split())[:MAX_MESSAGE_CHARACTERS]
-
-
-def seconds_asked(headers: Mapping[str, str]) -> float | None:
-    """What `Retry-After` asks for, where it is a number."""
-    written = headers.get("retry-after", "")
-    return float(written) if written.isdigit() and len(written) < 6 else None

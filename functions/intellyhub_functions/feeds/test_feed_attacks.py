@@ -2,10 +2,12 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
+import json
 import time
 
 import pytest
 
+from intellyhub_engine.errors import PermanentError
 from intellyhub_functions.feeds.feed import plain, read_feed
 
 LAUGHS = "".join(f'<!ENTITY {chr(98 + level)} "{f"&{chr(97 + level)};" * 10}">' for level in range(9))
@@ -53,3 +55,27 @@ def test_external_entities_are_not_read(entity):
 )
 def test_markup_becomes_text(markup, text):
     assert plain(markup) == text
+
+
+def item(content):
+    return (
+        f'<rss version="2.0"><channel><title>T</title><item><title>A</title>{content}</item></channel></rss>'.encode()
+    )
+
+
+@pytest.mark.parametrize("date", ["0000-00-00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "soon", ""])
+def test_an_article_whose_date_is_none_has_none(date):
+    [article] = read_feed(item(f"<pubDate>{date}</pubDate>"), "http://feed", {}).articles
+    assert (article.title, article.published, article.published_datetime) == ("A", None, None)
+
+
+@pytest.mark.parametrize("name", ["guid", "title", "link", "author", "description", "category"])
+def test_half_a_character_does_not_keep_an_article_from_being_stored(name):
+    [article] = read_feed(item(f"<{name}>a &#xD800; b</{name}>"), "http://feed", {}).articles
+    assert json.dumps(article, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("content", [b"", b" ", b"\xff\xfe", b"<html>"])
+def test_what_is_no_feed_is_told(content):
+    with pytest.raises(PermanentError, match="is not a feed"):
+        read_feed(content, "http://feed", {})

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_functions.layers import wheels_only
 
-__all__ = ["explain", "pip", "pip_environment", "readable_places"]
+__all__ = ["explain", "pip", "pip_environment", "progress_of", "readable_places"]
 
 KNOWN = frozenset(
     (
@@ -31,6 +31,7 @@ SHALLOW = 2
 LINE = re.compile(r"^(?P<section>[^.=]+|:env:)\.(?P<key>[a-z-]+)='?(?P<value>.*?)'?$")
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 SAID = re.compile(r"^(?:ERROR|error): ?(?P<said>.*)$", re.MULTILINE)
+PROGRESS = re.compile(r"^(?P<does>Collecting|Downloading|Building wheel for) (?P<what>\S+)(?P<size> \([\d.]+ [MG]B\))?")
 LONGEST = 1000
 SECONDS = 30
 USELESS = ("To fix this you could try to", "pip's dependency resolver")
@@ -92,6 +93,14 @@ def find_places() -> Iterator[Path]:
             if path.startswith("/"):
                 # An index on a disk has its files beside its pages.
                 yield Path(path).parent if key in INDEXES and len(Path(path).parts) > SHALLOW else Path(path)
+
+
+def progress_of(line: str) -> str | None:
+    """What a line of pip's tells a person who waits: a package that it turns to, a download that takes its time."""
+    match = PROGRESS.match(line.strip())
+    if match is None or (match["does"] == "Downloading" and not match["size"]):
+        return None
+    return f"{match['does'].lower()} {match['what'].rpartition('/')[2]}{match['size'] or ''}"[:LONGEST]
 
 
 def explain(output: str, *, builds: bool) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
-from intellyhub_functions.layers.installer import explain, pip, pip_environment, readable_places
+from intellyhub_functions.layers.installer import explain, pip, pip_environment, progress_of, readable_places
+from intellyhub_functions.layers.records import held, replace_record
 from intellyhub_functions.layers.requirements import digest_for_this_python, key_of, normalise
-from intellyhub_functions.layers.workshop import WorkFailed, Workshop, take
+from intellyhub_functions.layers.workshop import WorkFailed, Workshop, ignore, take
 
 __all__ = ["Layer", "LayerFailed", "LayerStore"]
 
@@ -60,12 +60,18 @@ class LayerStore:
     """Whose builds from source these are: they are shared with nobody."""
     user: int = 0
     """Whose work it is, behind the walls: as of `Cell`."""
+    tell: Callable[[str], None] = ignore
+    """Hears, step by step, what is resolved and installed."""
 
     def find(self, requirements: Iterable[str]) -> Layer | None:
         """The layer for these requirements, where they are locked and installed."""
-        row = self._read().get(key_of(requirements))
-        layer = self._layer(row) if row else None
+        layer = self.locked(requirements)
         return layer if layer is not None and layer.folder.is_dir() else None
+
+    def locked(self, requirements: Iterable[str]) -> Layer | None:
+        """The layer that these requirements are locked to, installed or not."""
+        row = self._read().get(key_of(requirements))
+        return self._layer(row) if row else None
 
     def provide(
         self,
@@ -93,7 +99,7 @@ class LayerStore:
                 return known
             pins = tuple(lock) or (known.lock if known is not None and not known.built else ())
             layer = self._make(wanted, pins, constraints, builds, seconds)
-            self._write({**kept, key_of(wanted): self._row(layer)})
+            replace_record(self.locks, {**kept, key_of(wanted): self._row(layer)})
         return layer
 
     def mend(self) -> list[str]:
@@ -112,9 +118,10 @@ class LayerStore:
     ) -> Layer:
         """Resolve, gather, pin, install."""
         deadline = time.monotonic() + seconds
+        self.tell(f"resolving {', '.join(wanted)}")
         with Workshop(self.scratch or self.layers, user=self.user, readable=readable_places()) as workshop:
             try:
-                built = gather(workshop, wanted, pins, constraints, builds, seconds)
+                built = gather(workshop, wanted, pins, constraints, builds, seconds, self._tell_progress)
                 wheels = sorted((workshop.folder / "wheels").glob("*.whl"))
                 lock = tuple(sorted(pin_of(wheel) for wheel in wheels))
                 made_by = (self.owner,) if built else ()
@@ -126,6 +133,7 @@ class LayerStore:
                     built=built,
                 )
                 if not layer.folder.is_dir():
+                    self.tell(f"installing {len(lock)} packages")
                     install(workshop, wheels, max(1.0, deadline - time.monotonic()))
                     take(workshop.folder / "layer", layer.folder)
             except WorkFailed as fault:
@@ -134,6 +142,11 @@ class LayerStore:
             except OSError as fault:
                 raise LayerFailed(f"{', '.join(wanted)} cannot be installed: {fault.strerror or fault}") from fault
         return layer
+
+    def _tell_progress(self, line: str) -> None:
+        """Pass on what of pip's lines tells how far it is."""
+        if progress := progress_of(line):
+            self.tell(progress)
 
     def _layer(self, row: Mapping[str, Any]) -> Layer:
         return Layer(
@@ -157,18 +170,9 @@ class LayerStore:
             raise InputInvalid(f"{self.locks} is damaged; take it away, and versions are resolved anew") from fault
         return rows if isinstance(rows, dict) else {}
 
-    def _write(self, rows: Mapping[str, Any]) -> None:
-        scratch = self.locks.with_name(f".{self.locks.name}.{os.urandom(4).hex()}")
-        scratch.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n")
-        scratch.replace(self.locks)
-
-    @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _held(self) -> AbstractContextManager[bool]:
         """One at a time: two who resolve the same would get two answers."""
-        self.locks.parent.mkdir(parents=True, exist_ok=True)
-        with self.locks.with_name(f".{self.locks.name}.lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        return held(self.locks.with_name(f".{self.locks.name}.lock"))
 
 
 def gather(
@@ -178,6 +182,7 @@ def gather(
     constraints: Sequence[str],
     builds: bool,
     seconds: float,
+    tell: Callable[[str], None],
 ) -> bool:
     """Get all wheels into the folder `wheels`; whether some may have been built here."""
     write_lines(workshop.folder / "wanted.txt", check_pins(pins) if pins else wanted)
@@ -189,14 +194,13 @@ def gather(
         arguments += ["--constraint", "constraints.txt"]
     with_wheels = pip("wheel", "--only-binary", ":all:", *arguments)
     try:
-        workshop.run(with_wheels, environment=pip_environment(), seconds=seconds)
+        workshop.run(with_wheels, environment=pip_environment(), seconds=seconds, tell=tell)
         return False
     except WorkFailed:
         if not builds:
             raise
-    workshop.run(
-        pip("wheel", "--prefer-binary", *arguments, builds=True), environment=pip_environment(), seconds=seconds
-    )
+    from_source = pip("wheel", "--prefer-binary", *arguments, builds=True)
+    workshop.run(from_source, environment=pip_environment(), seconds=seconds, tell=tell)
     return True
 
 

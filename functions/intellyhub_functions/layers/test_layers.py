@@ -15,22 +15,17 @@ import pytest
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.walls.probe import Walls, probe
 from intellyhub_functions.layers import installer
+from intellyhub_functions.layers.installer import progress_of
 from intellyhub_functions.layers.layers import Layer, LayerFailed, LayerStore
 from intellyhub_functions.layers.requirements import key_of, normalise, split_standard
 from intellyhub_functions.layers.workshop import WorkFailed, Workshop, take
-from intellyhub_functions.testing.package_index import PackageIndex
+from intellyhub_functions.testing.package_index import PackageIndex, only_index
 
 
 @pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PackageIndex]:
-    with PackageIndex(tmp_path / "index") as index:
-        for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in index.environment.items():
-            monkeypatch.setenv(name, value)
-        installer.configuration.cache_clear()
+def index(tmp_path: Path) -> Iterator[PackageIndex]:
+    with only_index(tmp_path / "index") as index:
         yield index
-        installer.configuration.cache_clear()
 
 
 @pytest.fixture
@@ -249,3 +244,20 @@ def test_credentials_of_an_index_are_in_no_message() -> None:
     said = installer.explain("ERROR: Could not fetch https://ada:geheim@index.test/simple: 401\n", builds=True)
     assert "geheim" not in said
     assert "***@index.test" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("Collecting requests>=2.32 (from -r wanted.txt (line 1))", "collecting requests>=2.32"),
+        (
+            " Downloading https://u:p@index.test/x/torch-2.3.1.whl (779.1 MB)",
+            "downloading torch-2.3.1.whl (779.1 MB)",
+        ),
+        ("  Downloading requests-2.32.3-py3-none-any.whl (64 kB)", None),
+        ("Building wheel for sounds (pyproject.toml): started", "building wheel for sounds"),
+        ("Saved ./wheels/requests-2.32.3-py3-none-any.whl", None),
+    ],
+)
+def test_of_what_pip_says_a_person_hears_what_takes_its_time(line: str, told: str | None) -> None:
+    assert progress_of(line) == told

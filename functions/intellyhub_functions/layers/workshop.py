@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ import intellyhub_functions
 from intellyhub_engine.errors import EngineError
 from intellyhub_engine.walls.quota import measure
 
-__all__ = ["WorkFailed", "Workshop", "take"]
+__all__ = ["WorkFailed", "Workshop", "ignore", "take"]
 
 SECONDS = 300.0
 MOST_BYTES = 4 << 30
@@ -35,6 +35,10 @@ PASSED_ON = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "LANG", "LC_ALL", "TZ"),
 )
 """Of the environment: how the network is reached. Nothing else comes in."""
+
+
+def ignore(line: str) -> None:
+    """What nobody asked for."""
 
 
 class WorkFailed(EngineError):
@@ -75,8 +79,10 @@ class Workshop:
         environment: Mapping[str, str] | None = None,
         seconds: float = SECONDS,
         most_bytes: int = MOST_BYTES,
+        tell: Callable[[str], None] = ignore,
     ) -> str:
-        """Run a program to its end; what it wrote to standard output. Raises `WorkFailed`."""
+        """Run a program to its end; what it wrote to standard output, which `tell` hears line by line. Raises
+        `WorkFailed`."""
         (self.folder / "tmp").mkdir(mode=0o700, exist_ok=True)
         order = {
             "program": list(program),
@@ -101,12 +107,17 @@ class Workshop:
         )
         with process:
             try:
-                return self._attend(process, order, seconds, most_bytes)
+                return self._attend(process, order, seconds, most_bytes, tell)
             finally:
                 end(process)
 
     def _attend(
-        self, process: subprocess.Popen[bytes], order: Mapping[str, object], seconds: float, most_bytes: int
+        self,
+        process: subprocess.Popen[bytes],
+        order: Mapping[str, object],
+        seconds: float,
+        most_bytes: int,
+        tell: Callable[[str], None],
     ) -> str:
         """Give the order, hear what it says, and watch that it keeps within its bounds."""
         assert process.stdin is not None
@@ -115,7 +126,7 @@ class Workshop:
         with suppress(BrokenPipeError):
             process.stdin.write(json.dumps(order).encode() + b"\n")
             process.stdin.flush()
-        out, errors = Heard(MOST_OUTPUT), Heard(MOST_ERRORS)
+        out, errors = Heard(MOST_OUTPUT, tell), Heard(MOST_ERRORS)
         deadline, look = time.monotonic() + seconds, time.monotonic() + LOOK_SECONDS
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ, out)
@@ -137,17 +148,23 @@ class Workshop:
 
 
 class Heard:
-    """The end of what a program says."""
+    """The end of what a program says; `tell` hears each whole line as it comes."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, tell: Callable[[str], None] = ignore) -> None:
         self._most = most
+        self._tell = tell
         self._said = bytearray()
+        self._line = b""
 
     def hear(self, pipe: IO[bytes]) -> bool:
         """Take what is there; False at the end."""
         content = os.read(pipe.fileno(), CHUNK)
         self._said += content
         del self._said[: -self._most]
+        *lines, rest = (self._line + content).split(b"\n")
+        self._line = rest[-CHUNK:]
+        for line in lines:
+            self._tell(line.decode("utf-8", "replace"))
         return bool(content)
 
     @property

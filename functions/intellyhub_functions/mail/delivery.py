@@ -102,23 +102,14 @@ class Delivery:
         account = self._account
         if account.tokens is not None:
             connection.ehlo_or_helo_if_needed()
-            self._show_token(connection, cancelled)
+            account.tokens.show(
+                lambda token: connection.auth("XOAUTH2", lambda challenge=None: self._answer(challenge, token)),
+                account.keeping,
+                refuses=lambda fault: isinstance(fault, smtplib.SMTPAuthenticationError),
+                cancelled=cancelled,
+            )
         elif account.username and account.password:
             connection.login(account.username, account.password)
-
-    def _show_token(self, connection: smtplib.SMTP, cancelled: threading.Event) -> None:
-        """XOAUTH2; with another token where the first is refused and another can be had."""
-        tokens = self._account.tokens
-        assert tokens is not None
-        for last in (False, True):
-            token = tokens.get(cancelled)
-            try:
-                connection.auth("XOAUTH2", lambda challenge=None, token=token: self._answer(challenge, token))
-                return
-            except smtplib.SMTPAuthenticationError:
-                tokens.forget(token)
-                if last or not tokens.renewable:
-                    raise
 
     def _answer(self, challenge: bytes | None, token: str) -> str:
         """What is said to a challenge: the token first; nothing to the server's reasons for refusing it."""

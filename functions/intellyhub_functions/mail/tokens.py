@@ -6,10 +6,11 @@ https://developers.google.com/gmail/imap/xoauth2-protocol
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from urllib.parse import urlencode
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.language.values.values import text_of
+from intellyhub_functions.mail.keeping import Keeping, RefreshToken, find_kept, keep
 from intellyhub_functions.network.answers import retry_after
 from intellyhub_functions.network.exchange import Request, Response, send
 
@@ -45,6 +47,12 @@ class Grant:
     refresh_token: str = field(default="", repr=False)
     """Without one the client asks for itself (`client_credentials`)."""
     scope: str = ""
+
+    @property
+    def place(self) -> str:
+        """Under which the last refresh token is kept."""
+        named = f"{self.token_url} {self.client_id} {self.refresh_token}"
+        return f"oauth2 {hashlib.sha256(named.encode()).hexdigest()[:16]}"
 
 
 def read_grant(parameters: Mapping[str, Any]) -> Grant | None:
@@ -79,34 +87,62 @@ class AccessTokens:
 
     def __init__(self, grant: Grant) -> None:
         self._grant = grant
-        self._refresh_token = grant.refresh_token
+        self._refresh = RefreshToken(grant.refresh_token)
         self._lock = threading.Lock()
         self._token = grant.access_token
         self._ends = float("inf") if grant.access_token else 0.0
 
-    @property
-    def renewable(self) -> bool:
-        """Whether another token can be asked for."""
-        return bool(self._grant.token_url)
+    def show(
+        self,
+        show: Callable[[str], object],
+        keeping: Keeping,
+        *,
+        refuses: Callable[[Exception], bool],
+        cancelled: threading.Event,
+    ) -> None:
+        """Show a server a token; where that `refuses` it and another can be had, another. Raises what `show` raises."""
+        for last in (False, True):
+            token = self._get(keeping, cancelled)
+            try:
+                show(token)
+                return
+            except Exception as fault:
+                if not refuses(fault):
+                    raise
+                self._forget(token)
+                if last or not self._grant.token_url:
+                    raise
 
-    def get(self, cancelled: threading.Event | None = None) -> str:
+    def _get(self, keeping: Keeping, cancelled: threading.Event) -> str:
         """A token that holds. Raises PermanentError where the grant is refused, RetryableError."""
+        grant = self._grant
         with self._lock:
             if not self._token or time.monotonic() >= self._ends:
-                answer = read_answer(ask(self._grant, self._refresh_token, cancelled), self._grant)
+                self._find_refresh_token(keeping)
+                answer = read_answer(ask(grant, self._refresh.token, cancelled), grant)
                 self._token = answer["access_token"]
-                self._refresh_token = text_of(answer.get("refresh_token") or self._refresh_token)
                 self._ends = time.monotonic() + max(seconds_of(answer) - EARLY_SECONDS, 0.0)
+                given = text_of(answer.get("refresh_token") or "")
+                if given and given != self._refresh.token:
+                    self._refresh = RefreshToken(given, time.time())
+            if self._refresh.token and self._refresh.token != grant.refresh_token:
+                keep(self._refresh, grant.refresh_token, grant.place, keeping)
             return self._token
 
-    def forget(self, token: str) -> None:
+    def _find_refresh_token(self, keeping: Keeping) -> None:
+        """The last one: of this process, or of another that serves the flow."""
+        if self._grant.refresh_token:
+            kept = find_kept(self._grant.refresh_token, self._grant.place, keeping)
+            self._refresh = max(self._refresh, kept, key=lambda known: known.given_at)
+
+    def _forget(self, token: str) -> None:
         """The server refused this token: ask for another the next time, where that can be done."""
         with self._lock:
-            if self.renewable and token == self._token:
+            if self._grant.token_url and token == self._token:
                 self._token = ""
 
 
-def ask(grant: Grant, refresh_token: str, cancelled: threading.Event | None) -> Response:
+def ask(grant: Grant, refresh_token: str, cancelled: threading.Event) -> Response:
     """Ask the token endpoint (RFC 6749, sections 4.4 and 6)."""
     fields = {
         "grant_type": "refresh_token" if refresh_token else "client_credentials",

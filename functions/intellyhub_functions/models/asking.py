@@ -14,9 +14,9 @@ from intellyhub_engine.frozen import dataclass
 from intellyhub_functions.models.endpoint import Endpoint
 from intellyhub_functions.models.question import Question, Reply
 from intellyhub_functions.models.refusals import Refused, make_refusal
-from intellyhub_functions.models.server_sent import read_events
 from intellyhub_functions.models.shapes import part
 from intellyhub_functions.network.exchange import Request
+from intellyhub_functions.network.server_sent import read_events
 from intellyhub_functions.network.streams import Streamed, stream
 
 __all__ = ["Manners", "ask"]

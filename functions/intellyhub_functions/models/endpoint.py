@@ -3,7 +3,6 @@ tenant has configured."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -12,10 +11,10 @@ from urllib.parse import urlsplit
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.language.values.values import text_of
+from intellyhub_functions.models import chat, messages, responses
+from intellyhub_functions.parameters import is_unfilled
 
 __all__ = ["PROVIDERS", "Endpoint", "make_endpoint"]
-
-UNFILLED = re.compile(r"\$?\{\s*[A-Za-z_][A-Za-z0-9_.]*\s*\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +66,8 @@ PROVIDERS = {
     ),
     "compatible": Provider(base_url="", interface="chat", model=None, key=None, address="LLM_BASE_URL", is_free=True),
 }
+WIRES = {"chat": chat, "messages": messages, "responses": responses}
+"""The modules that speak the interfaces: `PATH`, `make_headers`, `make_body`, `Reading`, `read`."""
 SPELLINGS = {
     "hugging_face": "huggingface",
     "claude": "anthropic",
@@ -91,10 +92,8 @@ class Endpoint:
 
     @property
     def wire(self) -> ModuleType:
-        """The module that speaks the interface: `make_headers`, `make_body`, `Reading`, `read`."""
-        from intellyhub_functions.models import chat, messages, responses
-
-        return {"chat": chat, "messages": messages, "responses": responses}[self.interface]
+        """The module that speaks the interface."""
+        return WIRES[self.interface]
 
 
 def make_endpoint(parameters: Mapping[str, Any], find: Callable[[str], Any]) -> Endpoint:
@@ -112,9 +111,8 @@ def make_endpoint(parameters: Mapping[str, Any], find: Callable[[str], Any]) -> 
     model = filled(parameters.get("model")) or provider.model
     if model is None:
         raise PermanentError(f"the provider {name!r} needs a model")
-    base = with_version(given or provider.base_url, name)
-    path = {"chat": "/chat/completions", "messages": "/messages", "responses": "/responses"}[interface]
-    return Endpoint(provider=name, interface=interface, url=base + path, key=key, model=model, is_free=provider.is_free)
+    url = with_version(given or provider.base_url, name) + WIRES[interface].PATH
+    return Endpoint(provider=name, interface=interface, url=url, key=key, model=model, is_free=provider.is_free)
 
 
 def provider_of(parameters: Mapping[str, Any]) -> str:
@@ -140,8 +138,8 @@ def interface_of(provider: Provider, given: str | None) -> str:
 def with_version(address: str, provider: str) -> str:
     """The address up to the interfaces: published flows write Ollama's and Anthropic's without `/v1`."""
     base = address.rstrip("/")
-    for path in ("/chat/completions", "/responses", "/messages"):
-        base = base.removesuffix(path)
+    for wire in WIRES.values():
+        base = base.removesuffix(wire.PATH)
     bare = urlsplit(base).path in ("", "/")
     return f"{base}/v1" if bare and provider in ("ollama", "anthropic", "openai") else base
 
@@ -149,4 +147,4 @@ def with_version(address: str, provider: str) -> str:
 def filled(value: Any) -> str | None:
     """The text; None where it is empty, or a placeholder that nothing filled."""
     text = "" if value is None else text_of(value).strip()
-    return None if not text or UNFILLED.fullmatch(text) else text
+    return None if not text or is_unfilled(text) else text

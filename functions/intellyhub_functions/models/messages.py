@@ -85,7 +85,7 @@ def make_blocks(message: Message) -> list[Any]:
 def as_object(arguments: str) -> Any:
     try:
         found = json.loads(arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from intellyhub_engine.errors import StepTimedOut
+from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.language.values.scope import Scope
-from intellyhub_engine.machine.step import Step
+from intellyhub_engine.machine.step import Left, Step
 from intellyhub_functions.models.asking import Manners, ask
 from intellyhub_functions.models.endpoint import Endpoint, make_endpoint
-from intellyhub_functions.models.prices import VARIABLE, find_price
+from intellyhub_functions.models.prices import VARIABLE, Price, find_price
 from intellyhub_functions.models.purse import Purse
 from intellyhub_functions.models.question import Message, Question, Reply
 from intellyhub_functions.models.telling import Teller
 
-__all__ = ["Model", "open_model"]
+__all__ = ["Facts", "Model", "open_model"]
 
 
 def open_model(parameters: Mapping[str, Any], step: Step) -> Model:
@@ -45,7 +46,7 @@ def open_model(parameters: Mapping[str, Any], step: Step) -> Model:
         endpoint,
         manners,
         purse,
-        step,
+        step.log,
         temperature=parameters.get("temperature"),
         max_tokens=parameters.get("max_tokens"),
     )
@@ -59,6 +60,21 @@ def tenant_names(scope: Mapping[str, Any]) -> Mapping[str, Any]:
     return outermost or {}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A model as another process can make it again."""
+
+    endpoint: Endpoint
+    manners: Mapping[str, Any]
+    seconds: float | None
+    """What is left of the step's time."""
+    price: Price | None
+    limits: Sequence[Left]
+    """What every limit still allows."""
+    temperature: float | None
+    max_tokens: int | None
+
+
 class Model:
     """Asked any number of times within one step."""
 
@@ -67,7 +83,7 @@ class Model:
         endpoint: Endpoint,
         manners: Manners,
         purse: Purse,
-        step: Step,
+        log: Callable[[str, str], None],
         *,
         temperature: float | None,
         max_tokens: int | None,
@@ -75,10 +91,10 @@ class Model:
         self.endpoint = endpoint
         self.purse = purse
         self._manners = manners
-        self._step = step
+        self._log = log
         self._temperature = temperature
         self._max_tokens = max_tokens
-        self._teller = Teller(step.log)
+        self._teller = Teller(log)
 
     def ask(self, *messages: Message, quietly: bool = False, **more: Any) -> Reply:
         """The answer to a conversation; `more` are fields of `Question`. `quietly`: it is not shown in the live log.
@@ -91,7 +107,7 @@ class Model:
         question = Question(model=self.endpoint.model, messages=messages, **settings)
         most = self.purse.most_tokens(question)
         if most != question.max_tokens:
-            self._step.log("debug", f"the budget leaves {most} tokens for the answer")
+            self._log("debug", f"the budget leaves {most} tokens for the answer")
             question = replace(question, max_tokens=most)
         shown = self._manners.streams and not quietly
         reply = ask(
@@ -99,9 +115,22 @@ class Model:
             question,
             self._manners,
             say=self._teller.say if shown else lambda piece: None,
-            warn=lambda line: self._step.log("warning", line),
+            warn=lambda line: self._log("warning", line),
         )
         if shown:
             self._teller.end()
         self.purse.note(question, reply)
         return reply
+
+    def facts(self) -> Facts:
+        """What another process has to know to ask it, within what is left now."""
+        manners = self._manners
+        return Facts(
+            endpoint=self.endpoint,
+            manners={name: getattr(manners, name) for name in ("timeout_seconds", "attempts", "streams", "verify_tls")},
+            seconds=None if manners.ends_at is None else max(manners.ends_at - time.monotonic(), 0.001),
+            price=self.purse.price,
+            limits=self.purse.left(),
+            temperature=self._temperature,
+            max_tokens=self._max_tokens,
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError
@@ -29,7 +29,7 @@ class Purse:
 
     def __init__(self, spending: Spending, price: Price | None, budget: Mapping[str, Any] | None, model: str) -> None:
         self._spending = spending
-        self._price = price
+        self.price = price
         self._budget = budget
         self._model = model
         self.tokens = Tokens()
@@ -40,7 +40,7 @@ class Purse:
         """How long the answer may be: as long as asked for, or shorter, so that no budget is exceeded. Raises
         BudgetSpent where there is no room for an answer at all."""
         given, most = estimate(question), question.max_tokens
-        for left in self._spending.left(self._budget):
+        for left in self.left():
             room = self._room(left, given)
             if room < SMALLEST_ANSWER:
                 raise BudgetSpent(
@@ -54,7 +54,7 @@ class Purse:
         """How many tokens of an answer are left of one limit."""
         if left.name == "tokens":
             return int(left.amount) - given
-        price = self._price
+        price = self.price
         if price is None:
             raise BudgetSpent(
                 f"{left.of} has a budget in US dollars, and what {self._model} costs is not known: give `prices`, or "
@@ -70,12 +70,20 @@ class Purse:
         tokens = reply.tokens or Tokens(
             input=estimate(question), output=tokens_in(reply.text) + tokens_of_calls(reply), estimated=True
         )
+        self.take(tokens)
+
+    def left(self) -> Sequence[Left]:
+        """What every limit still allows."""
+        return self._spending.left(self._budget)
+
+    def take(self, tokens: Tokens) -> None:
+        """Record what a call has used."""
         self.tokens = add(self.tokens, tokens)
         amounts: dict[str, float] = {"input_tokens": tokens.input, "output_tokens": tokens.output}
         if tokens.cached:
             amounts["cached_tokens"] = tokens.cached
-        if self._price is not None:
-            cost = self._price.of(tokens)
+        if self.price is not None:
+            cost = self.price.of(tokens)
             amounts["cost_usd"] = cost
             self.cost_usd = (self.cost_usd or 0.0) + cost
         self._spending.add(amounts)

@@ -10,17 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError
+from intellyhub_functions.models.chat import make_headers
 from intellyhub_functions.models.question import Finish, Message, Question, Reply, Role, Tokens, ToolCall
 from intellyhub_functions.models.shapes import count, is_strict, part, text
 
 __all__ = ["PATH", "Reading", "make_body", "make_headers", "read"]
 
 PATH = "/responses"
-
-
-def make_headers(key: str | None) -> dict[str, str]:
-    """What proves who asks."""
-    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def make_body(question: Question, *, streams: bool) -> dict[str, Any]:

@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError
+from intellyhub_engine.language.schemas import find_faults, schema_faults
 from intellyhub_functions.models.shapes import is_strict
 
-__all__ = ["Shape", "make_shape", "make_validator"]
+__all__ = ["Shape", "make_shape"]
 
 FENCE = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL | re.IGNORECASE)
 WRAPPED = "answer"
 """The key of an answer that is no object: interfaces ask for objects only."""
-MOST_FAULTS = 5
-SHOWN_CHARACTERS = 300
 
 
 def make_shape(parameters: Mapping[str, Any]) -> Shape | None:
@@ -25,26 +24,13 @@ def make_shape(parameters: Mapping[str, Any]) -> Shape | None:
     return None if not schema else Shape(schema)
 
 
-def make_validator(schema: Mapping[str, Any], place: str) -> Any:
-    """What finds the faults of a value; it follows no reference out of the schema. Raises PermanentError for what is no
-    JSON Schema."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-    from referencing import Registry
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as fault:
-        raise PermanentError(f"{place} is no JSON Schema: {fault.message[:SHOWN_CHARACTERS]}") from fault
-    return Draft202012Validator(schema, registry=Registry())
-
-
 class Shape:
     """One JSON Schema."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = schema
-        self._validator = make_validator(schema, "schema")
+        for fault in schema_faults(schema):
+            raise PermanentError(f"schema is no JSON Schema: {fault}")
         self._is_wrapped = schema.get("type") != "object" and "properties" not in schema
 
     @property
@@ -80,18 +66,8 @@ class Shape:
             return None, f"it is no JSON ({told})"
         if self._is_wrapped and isinstance(value, dict) and set(value) == {WRAPPED}:
             value = value[WRAPPED]
-        fault = self._fault_of(value)
-        return (value, None) if fault is None else (None, fault)
-
-    def _fault_of(self, value: Any) -> str | None:
-        from referencing.exceptions import Unresolvable
-
-        try:
-            found = sorted(self._validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
-        except (Unresolvable, RecursionError) as fault:
-            raise PermanentError(f"the schema cannot be used: {fault}") from fault
-        told = [f"{error.json_path}: {error.message[:SHOWN_CHARACTERS]}" for error in found[:MOST_FAULTS]]
-        return "; ".join(told) or None
+        faults = find_faults(self._schema, value)
+        return (None, "; ".join(faults)) if faults else (value, None)
 
     def _written(self) -> str:
         return json.dumps(self.asked, ensure_ascii=False)

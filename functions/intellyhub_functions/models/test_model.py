@@ -9,6 +9,7 @@ import pytest
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled, StepTimedOut
 from intellyhub_engine.machine.step import Left
+from intellyhub_functions.models import asking
 from intellyhub_functions.models.model import open_model
 from intellyhub_functions.models.purse import BudgetSpent
 from intellyhub_functions.models.question import Finish, Message, Role, Tool, ToolCall
@@ -88,7 +89,8 @@ def test_what_passes_is_tried_again(interface, step):
     assert [level for level, _ in step.log.lines] == ["warning", "warning", "info"]
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(interface, step):
+def test_an_answer_that_breaks_off_is_asked_for_again(interface, step, monkeypatch):
+    monkeypatch.setattr(asking, "FIRST_PAUSE_SECONDS", 0.01)
     with ModelServer(Turn(text="a b c d", breaks_off=True), "whole") as server:
         assert open_model(settings_for(server, interface), step).ask(user("x")).text == "whole"
     assert "broke the answer off; it is asked again" in step.log.text()
@@ -200,7 +202,7 @@ def test_a_cancelled_run_does_not_wait_for_the_model(interface, step):
     gate = threading.Event()
     with ModelServer(Turn(text="a b c d", gate=gate)) as server:
         model = open_model(settings_for(server, interface, timeout=20), step)
-        threading.Timer(0.2, step.cancelled.set).start()
+        threading.Thread(target=lambda: await_that(lambda: server.calls) and step.cancelled.set()).start()
         began = time.monotonic()
         with pytest.raises(StepCancelled):
             model.ask(user("x"))

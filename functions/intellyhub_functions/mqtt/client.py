@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,14 +23,19 @@ from paho.mqtt.reasoncodes import ReasonCode
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.language.values.values import text_of
+from intellyhub_functions.network.patience import Stopped, finish
 from intellyhub_functions.network.tcp import connect
 from intellyhub_functions.network.tls import make_tls_context
 
-__all__ = ["MAX_PACKET_BYTES", "Broker", "GuardedClient", "find_broker", "prepare", "read_version", "refused"]
+__all__ = ["MAX_PACKET_BYTES", "REFUSALS", "Broker", "GuardedClient", "find_broker", "prepare", "read_version"]
 
 MAX_PACKET_BYTES = 1024 * 1024 + 65536
 """Of one message with its topic; the protocol allows 256 MB."""
 PIECE_BYTES = 65536
+LOOK_SECONDS = 0.1
+"""How often a wait looks whether it has to end; what the broker says ends it at once."""
+CLOSE_SECONDS = 1.0
+"""For taking leave; a broker that does not answer is left without."""
 SCHEMES = {"mqtt": False, "tcp": False, "mqtts": True, "ssl": True, "tls": True}
 """Of a broker that is given as an address; whether it is encrypted."""
 VERSIONS = {"3.1.1": MQTTv311, "311": MQTTv311, "3": MQTTv311, "4": MQTTv311, "5": MQTTv5, "5.0": MQTTv5}
@@ -38,10 +46,15 @@ REFUSALS = frozenset(
         "Banned",
         "Client identifier not valid",
         "Not authorized",
+        "Packet too large",
+        "Payload format invalid",
+        "QoS not supported",
+        "Retain not supported",
+        "Topic name invalid",
         "Unsupported protocol version",
     )
 )
-"""Reason codes that another try meets again (MQTT 5.0, section 3.2.2.2)."""
+"""Reason codes that another try meets again (MQTT 5.0, sections 2.4 and 3.2.2.2)."""
 
 Names = Callable[[str], Any]
 """Looks up a name that a tenant configures; None where there is none."""
@@ -129,6 +142,62 @@ class GuardedClient(Client):
             reconnect_on_failure=False,
         )
         self._abandoned = False
+        self._changed = threading.Condition()
+        self._answer: tuple[bool, ReasonCode] | None = None
+        """Session present, and the broker's word."""
+        self._end: str | None = None
+        """Why the connection ended."""
+        self._closing = False
+        self.on_connect = self._note_answer
+        self.on_disconnect = self._note_end
+
+    def open(
+        self, broker: Broker, *, seconds: float, stopping: threading.Event, keepalive: int = 60, **start: Any
+    ) -> bool:
+        """Connect, and wait for the broker's consent; whether it remembers the session. `start` is for paho's own
+        `connect`. Raises RetryableError, PermanentError, Stopped."""
+        self.connect_timeout = seconds
+        try:
+            finish(
+                lambda: self.connect(broker.host, broker.port, keepalive, **start),
+                abandon=self.abandon,
+                stopping=stopping,
+                seconds=seconds,
+            )
+        except ssl.SSLCertVerificationError as fault:
+            raise PermanentError(f"{broker.name}: its certificate is not valid: {fault.verify_message}") from fault
+        except (OSError, ValueError) as fault:
+            raise RetryableError(f"{broker.name} cannot be reached: {fault}") from fault
+        self.loop_start()
+        self.wait_until(lambda: self._answer is not None, broker, seconds, stopping)
+        assert self._answer is not None
+        present, reason = self._answer
+        if reason.is_failure:
+            raise refused(broker.name, reason)
+        return present
+
+    def wait_until(self, done: Callable[[], bool], broker: Broker, seconds: float, stopping: threading.Event) -> None:
+        """Wait for what the broker is to answer. Raises RetryableError, Stopped."""
+        ends = time.monotonic() + seconds
+        with self._changed:
+            while not done():
+                if stopping.is_set():
+                    raise Stopped
+                if self._end is not None:
+                    raise RetryableError(f"{broker.name} closed the connection: {self._end}")
+                left = ends - time.monotonic()
+                if left <= 0:
+                    raise RetryableError(f"{broker.name} did not answer in time")
+                self._changed.wait(min(LOOK_SECONDS, left))
+
+    def close(self) -> None:
+        """End the connection in order."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self.disconnect()
+        with contextlib.suppress(TimeoutError):
+            finish(self.loop_stop, abandon=self.abandon, stopping=threading.Event(), seconds=CLOSE_SECONDS)
 
     def abandon(self) -> None:
         """End the connection whatever it waits for, also one that is only about to be made."""
@@ -142,6 +211,16 @@ class GuardedClient(Client):
     def is_cut(self) -> bool:
         """Whether the packet at hand is only the beginning of one."""
         return self._in_packet["remaining_length"] > MAX_PACKET_BYTES
+
+    def _note_answer(self, client: Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
+        with self._changed:
+            self._answer = (bool(flags.session_present), reason)
+            self._changed.notify_all()
+
+    def _note_end(self, client: Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
+        with self._changed:
+            self._end = str(reason)
+            self._changed.notify_all()
 
     def _create_socket_connection(self) -> socket.socket:
         return connect(self._host, self._port, self._connect_timeout)

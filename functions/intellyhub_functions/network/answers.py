@@ -13,7 +13,7 @@ from typing import Any
 from intellyhub_engine.language.values.values import Record, TextRecord
 from intellyhub_functions.network.exchange import Response
 
-__all__ = ["charset_of", "make_result", "retry_after"]
+__all__ = ["charset_of", "make_result", "retry_after", "seconds_asked"]
 
 NO_CHARSETS = frozenset(("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"))
 """Codecs of Python that no document is written in; some take for ever."""
@@ -62,8 +62,12 @@ def read_json(response: Response, body: str | bytes) -> Any:
 
 
 def retry_after(response: Response) -> float | None:
-    """The seconds that `Retry-After` asks for, from a number or a date; at most a day."""
-    written = response.headers.get("retry-after", "").strip()
+    """The seconds that the answer's `Retry-After` asks for; None where it asks for none."""
+    return seconds_asked(response.headers.get("retry-after", ""))
+
+
+def seconds_asked(written: str) -> float | None:
+    """What `Retry-After` says, as a number or as a date; at most a day."""
     try:
         seconds = float(written)
     except ValueError:

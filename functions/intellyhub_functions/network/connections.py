@@ -59,46 +59,47 @@ class InUse(threading.local):
 IN_USE = InUse()
 
 
-class GuardedConnection(HTTPConnection):
+class Guarded:
+    """Connects to allowed addresses only, and notes the thread's socket."""
+
+    host: str
+    sock: Any
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]  # of urllib3's connection, which stands behind this class
+        IN_USE.socket = self.sock
+
+    def _new_conn(self) -> socket.socket:
+        return refuse_forbidden(self.host, super()._new_conn())  # type: ignore[misc]
+
+
+class GuardedConnection(Guarded, HTTPConnection):
     """http:// to allowed addresses."""
 
-    def connect(self) -> None:
-        super().connect()
-        IN_USE.socket = self.sock
 
-    def _new_conn(self) -> socket.socket:
-        return refuse_forbidden(self.host, super()._new_conn())
-
-
-class GuardedSecureConnection(HTTPSConnection):
+class GuardedSecureConnection(Guarded, HTTPSConnection):
     """https:// to allowed addresses."""
 
-    def connect(self) -> None:
-        super().connect()
-        IN_USE.socket = self.sock
 
-    def _new_conn(self) -> socket.socket:
-        return refuse_forbidden(self.host, super()._new_conn())
+class Noting:
+    """A pool that notes the socket of a connection that is taken from it, where it is open."""
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection = super()._get_conn(timeout)  # type: ignore[misc]  # of urllib3's pool, behind this class
+        IN_USE.socket = connection.sock
+        return connection
 
 
-class GuardedPool(urllib3.HTTPConnectionPool):
+class GuardedPool(Noting, urllib3.HTTPConnectionPool):
+    """Of connections to one http:// server."""
+
     ConnectionCls: ClassVar[Any] = GuardedConnection  # type: ignore[misc]
 
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        return noted(super()._get_conn(timeout))
 
+class GuardedSecurePool(Noting, urllib3.HTTPSConnectionPool):
+    """Of connections to one https:// server."""
 
-class GuardedSecurePool(urllib3.HTTPSConnectionPool):
     ConnectionCls: ClassVar[Any] = GuardedSecureConnection  # type: ignore[misc]
-
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        return noted(super()._get_conn(timeout))
-
-
-def noted(connection: Any) -> Any:
-    """A connection that this thread takes from a pool, open or not."""
-    IN_USE.socket = connection.sock
-    return connection
 
 
 def pool(*, verify_tls: bool) -> urllib3.PoolManager:

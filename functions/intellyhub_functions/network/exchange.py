@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,18 @@ from intellyhub_engine.errors import PermanentError, RetryableError, StepCancell
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
-__all__ = ["AnswerTooLarge", "Request", "Response", "headers_of", "open_response", "pieces_of", "send", "translated"]
+__all__ = [
+    "AnswerTooLarge",
+    "Request",
+    "Response",
+    "headers_of",
+    "name_of",
+    "open_response",
+    "pieces_of",
+    "send",
+    "translated",
+    "without_secrets",
+]
 
 CHUNK_BYTES = 65536
 OPEN_HEADERS = frozenset(
@@ -87,15 +99,20 @@ def send(request: Request) -> Response:
         location = response.headers.get("location")
         if response.status not in (301, 302, 303, 307, 308) or not location or request.max_redirects == 0:
             return response
-        request = redirect(request, response.status, urljoin(request.url, location))
+        request = redirect(request, response.status, location)
     raise PermanentError(f"{request.name} redirects more than {request.max_redirects} times")
 
 
-def redirect(request: Request, status: int, url: str) -> Request:
-    """The request that follows a redirect (RFC 9110, section 15.4)."""
+def redirect(request: Request, status: int, location: str) -> Request:
+    """The request that follows a redirect (RFC 9110, section 15.4). Raises PermanentError where it leads nowhere."""
+    try:
+        url = urljoin(request.url, location)
+        stays = origin(url) == origin(request.url)
+    except ValueError as fault:
+        raise PermanentError(f"{request.name} redirects to what is not an address") from fault
     becomes_get = (status == 303 and request.method != "HEAD") or (status in (301, 302) and request.method == "POST")
     kept = dict(request.headers)
-    if origin(url) != origin(request.url):
+    if not stays:
         kept = {name: value for name, value in kept.items() if name.lower() in OPEN_HEADERS}
     if becomes_get:
         kept = {name: value for name, value in kept.items() if name.lower() != "content-type"}
@@ -173,7 +190,12 @@ def check_address(request: Request) -> None:
     except ValueError:  # a malformed port or IPv6 address
         usable = False
     if not usable:
-        raise PermanentError(f"{request.called or request.url.partition('?')[0]!r} is not an http or https address")
+        raise PermanentError(f"{request.called or without_secrets(request.url)!r} is not an http or https address")
+
+
+def without_secrets(url: str) -> str:
+    """The same of what cannot be taken apart."""
+    return re.sub(r"//[^/@]*@", "//", re.split(r"[?#]", url)[0])
 
 
 def exchange_untranslated(request: Request, ends: float | None) -> Response:

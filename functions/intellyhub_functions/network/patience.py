@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-__all__ = ["Stopped", "finish"]
+__all__ = ["Stopped", "finish", "started"]
 
 LOOK_SECONDS = 0.1
 
@@ -26,8 +26,7 @@ def finish(
     """What the call gives or raises; it runs in a thread of its own, since a server that sends a byte now and then
     keeps every single wait short. After `seconds` raises TimeoutError, once `stopping` is set Stopped; `abandon`, which
     closes the connection, is called before, so that the thread ends too."""
-    future: Future[Result] = Future()
-    threading.Thread(target=complete, args=(future, call), daemon=True).start()
+    future = started(call)
     ends = time.monotonic() + seconds
     while not future.done():
         left = ends - time.monotonic()
@@ -38,6 +37,13 @@ def finish(
         with contextlib.suppress(TimeoutError):
             future.exception(min(left, LOOK_SECONDS))
     return future.result()
+
+
+def started(call: Callable[[], Result]) -> Future[Result]:
+    """The call, in a thread of its own that nobody has to wait for."""
+    future: Future[Result] = Future()
+    threading.Thread(target=complete, args=(future, call), daemon=True).start()
+    return future
 
 
 def complete(future: Future[Result], call: Callable[[], Result]) -> None:

@@ -34,6 +34,19 @@ def test_a_redirect_to_another_origin_carries_no_secret_of_any_name():
     assert other.calls[0].headers["accept"] == "text/plain"
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "http://h:x/", "http://h:99999/", "//[", "http://[v1.x]:1:2/"])
+def test_a_redirect_to_what_is_no_address_is_a_failure_like_any_other(location):
+    with Double(Answer(status=302, headers={"location": location})) as double, pytest.raises(PermanentError):
+        send(Request(method="GET", url=double.url))
+
+
+@pytest.mark.parametrize("url", ["htp://me:s3cr3t@host/?key=s3cr3t", "http://me:s3cr3t@[::1/?key=s3cr3t#s3cr3t"])
+def test_an_address_that_is_none_is_told_without_its_secrets(url):
+    with pytest.raises(PermanentError, match="not an http or https address") as caught:
+        send(Request(method="GET", url=url))
+    assert "s3cr3t" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["transfer-encoding", "Content-Length", "connection", " Transfer-Encoding "])
 def test_data_does_not_say_where_a_request_ends(name):
     with Double() as double:

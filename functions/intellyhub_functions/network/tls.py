@@ -11,8 +11,8 @@ from typing import Any
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.values.values import text_of
-from intellyhub_functions.states.file.paths import place
-from intellyhub_functions.states.file.storage import read_up_to
+from intellyhub_functions.files.paths import place
+from intellyhub_functions.files.storage import read_up_to
 
 __all__ = ["make_tls_context"]
 

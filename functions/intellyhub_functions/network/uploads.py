@@ -10,8 +10,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError
-from intellyhub_functions.states.file.paths import place
-from intellyhub_functions.states.file.storage import read_up_to
+from intellyhub_functions.files.paths import place
+from intellyhub_functions.files.storage import read_up_to
 
 __all__ = ["Upload", "encode_form", "read_upload"]
 

@@ -12,10 +12,12 @@ from intellyhub_engine.errors import InputInvalid
 from intellyhub_functions.plugins.plugin import InstalledPlugin
 from intellyhub_functions.plugins.tables import make_catalogue
 
-__all__ = ["catalogue_beside", "find_plugins"]
+__all__ = ["INDEX", "LAYERS", "catalogue_beside", "find_plugins"]
 
 INDEX = "plugins.json"
+"""Where a folder says which plugins are installed in it."""
 LAYERS = ".layers"
+"""Where in it the packages are that they require."""
 SIGNS = ("manifest.json", "pyproject.toml")
 
 

@@ -5,17 +5,17 @@ Nothing of a plugin is run here. Unknown keys are left alone; what is missing an
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from intellyhub_engine.catalogue.names import fold, fold_source
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_functions.plugins.code_files import code_files, find_entry, read_text
-from intellyhub_functions.plugins.parameters import read_parameters
-from intellyhub_functions.plugins.plugin import Offer, PluginManifest
+from intellyhub_functions.plugins.parameters import read_parameters, texts
+from intellyhub_functions.plugins.plugin import Offer, PluginManifest, spelled
 from intellyhub_functions.plugins.project import read_project
 from intellyhub_functions.plugins.scan import Scanned, scan
 
@@ -121,10 +121,11 @@ def published_offers(document: Document, found: Sequence[Offer], room: str) -> t
     chosen = choose_class(kind, classes, room)
     if chosen is None and kind_of(document) != room:
         return tuple(classes)
+    spell = functools.partial(spelled, listener=room == "listeners")
     spellings = [*declared, *((chosen.type, *chosen.aliases) if chosen else ())]
     documented = Offer(
         type=kind,
-        aliases=tuple(dict.fromkeys(each for each in spellings if spelled(each, room) != spelled(kind, room))),
+        aliases=tuple(dict.fromkeys(each for each in spellings if spell(each) != spell(kind))),
         module=chosen.module if chosen else text(document, "entry_file"),
         name=chosen.name if chosen else None,
         description=text(document, "description") or (chosen.description if chosen else ""),
@@ -189,14 +190,9 @@ def kind_of(document: Document) -> str:
 
 def choose_class(kind: str, classes: Sequence[Offer], room: str) -> Offer | None:
     """The class that is meant by a type: by its id, however spelled; else the only one."""
-    wanted = spelled(kind, room)
-    found = (offer for offer in classes if wanted in {spelled(each, room) for each in (offer.type, *offer.aliases)})
+    spell = functools.partial(spelled, listener=room == "listeners")
+    found = (offer for offer in classes if spell(kind) in map(spell, (offer.type, *offer.aliases)))
     return next(found, classes[0] if len(classes) == 1 else None)
-
-
-def spelled(name: str, room: str) -> str:
-    """One form of all spellings, without what separates words."""
-    return fold_source(name) if room == "listeners" else fold(name).replace("_", "")
 
 
 def file_of(row: Document) -> str:
@@ -252,10 +248,6 @@ def text(document: Mapping[str, Any], key: str) -> str:
     """A text, or a number written as one; empty where there is none."""
     found = document.get(key)
     return str(found).strip() if isinstance(found, str | int | float) and not isinstance(found, bool) else ""
-
-
-def texts(value: Any) -> tuple[str, ...]:
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list | tuple) else ()
 
 
 def completed(document: Document, states: Sequence[Offer], listeners: Sequence[Offer], entry: str) -> Document:

@@ -8,7 +8,7 @@ from typing import Any
 from intellyhub_engine.catalogue.manifest import Parameter
 from intellyhub_functions.plugins.docstrings import sentence
 
-__all__ = ["make_parameters", "read_parameters"]
+__all__ = ["make_parameters", "read_parameters", "texts"]
 
 SPELLINGS = {
     "str": "string",
@@ -105,7 +105,7 @@ def make_parameter(name: str, body: Mapping[str, Any], *, native: bool) -> Param
         return Parameter(
             name=name,
             types=types,
-            aliases=names_of(body.get("aliases")),
+            aliases=texts(body.get("aliases")),
             secret=sounds_secret(name, body),
             description=" ".join([description, *facts(body)]),
         )
@@ -115,7 +115,7 @@ def make_parameter(name: str, body: Mapping[str, Any], *, native: bool) -> Param
         required=bool(body.get("required")),
         default=body.get("default"),
         enum=tuple(body.get("enum", ())),
-        aliases=names_of(body.get("aliases")),
+        aliases=texts(body.get("aliases")),
         minimum=number(body.get("minimum")),
         maximum=number(body.get("maximum")),
         secret=bool(body.get("secret")),
@@ -149,7 +149,8 @@ def sounds_secret(name: str, body: Mapping[str, Any]) -> bool:
     return said if isinstance(said, bool) else text and any(name.lower().endswith(word) for word in SECRET_WORDS)
 
 
-def names_of(value: Any) -> tuple[str, ...]:
+def texts(value: Any) -> tuple[str, ...]:
+    """The texts of a list; none of anything else."""
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list | tuple) else ()
 
 

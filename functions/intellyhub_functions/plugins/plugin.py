@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+from intellyhub_engine.catalogue.names import fold, fold_source
 from intellyhub_engine.frozen import dataclass
 
-__all__ = ["InstalledPlugin", "Offer", "PluginManifest"]
+__all__ = ["InstalledPlugin", "Offer", "PluginManifest", "spelled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +82,8 @@ class PluginManifest:
 def spellings(offers: tuple[Offer, ...]) -> tuple[str, ...]:
     """Types and aliases, each once."""
     return tuple(dict.fromkeys(name for offer in offers for name in (offer.type, *offer.aliases)))
+
+
+def spelled(name: str, *, listener: bool) -> str:
+    """One form of all spellings of a published type, without what separates words."""
+    return fold_source(name) if listener else fold(name).replace("_", "")

@@ -87,10 +87,14 @@ def make_native(
     if unreadable:
         raise InputInvalid(f"{module}:{node.lineno}: `{unreadable[0]}` of @{kind} must be a constant: it is only read")
     told = describe(ast.get_docstring(node))
-    timeout = options.get("timeout_seconds")
+    timeout, aliases = options.get("timeout_seconds"), options.get("aliases") or ()
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float | None):
+        raise InputInvalid(f"{module}:{node.lineno}: `timeout_seconds` of @{kind} is no number")
+    if not isinstance(aliases, tuple | list) or not all(isinstance(each, str) for each in aliases):
+        raise InputInvalid(f"{module}:{node.lineno}: `aliases` of @{kind} are no tuple of texts")
     return Offer(
         type=str(options.get("name") or node.name),
-        aliases=tuple(options.get("aliases") or ()),
+        aliases=tuple(aliases),
         module=module,
         name=node.name,
         native=True,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -25,7 +25,7 @@ from intellyhub_functions.plugins.plugin import InstalledPlugin, Offer, PluginMa
 if TYPE_CHECKING:
     from intellyhub_engine.language.model import Flow
 
-__all__ = ["InstalledPlugin", "make_catalogue", "provider_of", "used_by"]
+__all__ = ["InstalledPlugin", "known_manifest", "make_catalogue", "provider_of", "seal_of", "stamp", "used_by"]
 
 Kind_co = TypeVar("Kind_co", bound=StateType | SourceType, covariant=True)
 
@@ -77,7 +77,7 @@ def make_catalogue(installed: Sequence[InstalledPlugin]) -> Catalogue:
     base = built_in()
     if not installed:
         return base
-    manifests = functools.cache(lambda: [(plugin, read_manifest(Path(plugin.folder))) for plugin in installed])
+    manifests = functools.cache(lambda: [(plugin, known_manifest(plugin.folder)) for plugin in installed])
 
     def states() -> Mapping[str, StateType]:
         offers = [(plugin, manifest, offer) for plugin, manifest in manifests() for offer in manifest.states]
@@ -94,6 +94,17 @@ def make_catalogue(installed: Sequence[InstalledPlugin]) -> Catalogue:
         hooks=base.hooks,
         seal=make_seal(installed),
     )
+
+
+def known_manifest(folder: str) -> PluginManifest:
+    """As `read_manifest` gives it: read once, and again when the files that it is made of have changed. It is not to be
+    changed. Raises InputInvalid."""
+    return manifest_in_state(folder, tuple(stamp(Path(folder))))
+
+
+@functools.lru_cache(maxsize=256)
+def manifest_in_state(folder: str, _state: tuple[tuple[str, int, int], ...]) -> PluginManifest:
+    return read_manifest(Path(folder))
 
 
 def make_lines(
@@ -172,8 +183,13 @@ def used_by(flow: Flow, installed: Sequence[InstalledPlugin]) -> tuple[Installed
 
 def make_seal(installed: Sequence[InstalledPlugin]) -> str:
     """What compiled flows are kept by: which plugins there are, and the state of their files. Nothing is read."""
-    stamps = [(plugin.name, plugin.folder, plugin.layer, stamp(Path(plugin.folder))) for plugin in installed]
-    return hashlib.sha256(json.dumps(stamps).encode()).hexdigest()
+    return seal_of((plugin, stamp(Path(plugin.folder))) for plugin in installed)
+
+
+def seal_of(stamps: Iterable[tuple[InstalledPlugin, list[tuple[str, int, int]]]]) -> str:
+    """The same, of plugins whose files lie elsewhere, or will: with the state of each one's."""
+    lines = [(plugin.name, plugin.folder, plugin.layer, state) for plugin, state in stamps]
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()
 
 
 def stamp(folder: Path) -> list[tuple[str, int, int]]:

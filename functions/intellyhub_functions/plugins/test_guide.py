@@ -50,7 +50,11 @@ def test_the_tests_of_the_guide_pass(guide):
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_greetings.py"],
         cwd=guide,
-        env={"PYTHONPATH": f"plugins:{':'.join(filter(None, sys.path))}", "PATH": "/usr/bin:/bin"},
+        env={
+            "PYTHONPATH": f"plugins:{':'.join(filter(None, sys.path))}",
+            "PATH": "/usr/bin:/bin",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
     )

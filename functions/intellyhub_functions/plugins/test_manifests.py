@@ -16,7 +16,6 @@ from intellyhub_engine.language.load import examine
 from intellyhub_functions.plugins.beside import find_plugins
 from intellyhub_functions.plugins.describe import main
 from intellyhub_functions.plugins.manifest import read_manifest
-from intellyhub_functions.plugins.requirements import installable
 from intellyhub_functions.plugins.tables import InstalledPlugin, make_catalogue, provider_of, used_by
 from intellyhub_functions.testing.native_plugin import NATIVE
 from intellyhub_functions.testing.plugins import NOTES_MANIFEST, NOTES_STATE, publish, write_plugin
@@ -150,6 +149,10 @@ def test_a_manifest_that_was_written_by_describe_says_the_same(tmp_path, capsys)
             "states: 'a.S' is not in its code",
         ),
         ({"a.py": "from intellyhub import state\nN = f()\n@state(name=N)\ndef g(): ..."}, "`name` of @state must be"),
+        ({"a.py": "from intellyhub import state\n@state(aliases='hi')\ndef g(): ..."}, "no tuple of texts"),
+        ({"a.py": "from intellyhub import state\n@state(timeout_seconds='x')\ndef g(): ..."}, "is no number"),
+        ({"pyproject.toml": "project = 1\ntool = 2"}, "it offers no state type"),
+        ({"pyproject.toml": "[project]\nauthors = 1\ndependencies = 'x'"}, "it offers no state type"),
     ],
 )
 def test_what_is_wrong_with_a_plugin_is_said(tmp_path, files, said):
@@ -157,15 +160,6 @@ def test_what_is_wrong_with_a_plugin_is_said(tmp_path, files, said):
     with pytest.raises(InputInvalid) as fault:
         read_manifest(tmp_path / "x")
     assert said in str(fault.value)
-
-
-def test_requirements_that_no_index_has_are_left_out():
-    written = ["ast>=3.8.0", "requests[socks]>=2; python_version > '3'", "json", "-r other.txt", "torch", "torch"]
-    kept, left = installable(written)
-    assert (kept, left) == (
-        ("requests[socks]>=2; python_version > '3'", "torch"),
-        ("ast>=3.8.0", "json", "-r other.txt"),
-    )
 
 
 def test_what_is_built_in_wins_and_a_plugin_wins_over_a_name_that_is_only_known(tmp_path):

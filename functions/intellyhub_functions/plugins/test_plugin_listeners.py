@@ -12,6 +12,7 @@ from intellyhub_engine.errors import RetryableError
 from intellyhub_engine.language.model import Listener
 from intellyhub_engine.language.values.projection import project
 from intellyhub_engine.machine.source import Health, MemoryCursors, Reply
+from intellyhub_functions.plugins.listening.child import Host
 from intellyhub_functions.plugins.listening.wire import TooLarge, Wire
 from intellyhub_functions.plugins.tables import make_catalogue
 from intellyhub_functions.testing.plugins import publish
@@ -140,6 +141,16 @@ def test_a_native_source_goes_on_where_it_was(listening):
     _, heard = listening("acme", "ticks", {"times": "3"}, cursors=cursors)
     with heard:
         assert heard.next().id == "tick-3"
+
+
+def test_who_asks_after_the_end_is_told_so():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        host = Host(Wire(ours))
+        Wire(theirs).send({"kind": "stop"})
+        host.hear()
+        with pytest.raises(ConnectionError, match="has to end"):
+            host.ask({"kind": "load"})
 
 
 @pytest.mark.parametrize(

@@ -19,26 +19,18 @@ from intellyhub_functions.rpc.a2a_protocol import (
     VERSION_HEADER,
     Dialect,
     Part,
+    known,
     read_parts,
     read_state,
 )
-from intellyhub_functions.rpc.link import HttpLink, find_answer
+from intellyhub_functions.rpc.link import HttpLink, find_result, left_until
 
-__all__ = ["A2aClient", "A2aFault", "Answered", "connect", "read_answer"]
+__all__ = ["A2aClient", "Answered", "connect", "read_answer"]
 
 MAX_CARD_BYTES = 1 << 20
 ABANDON_SECONDS = 5.0
 ENDED = frozenset(("completed", "failed", "canceled", "rejected"))
 PAUSED = frozenset(("input-required", "auth-required"))
-
-
-class A2aFault(PermanentError):
-    """The agent answered that it will not do it."""
-
-    def __init__(self, name: str, error: Any) -> None:
-        said = error if isinstance(error, Mapping) else {}
-        self.code = said.get("code")
-        super().__init__(f"{name}: {text_of(said.get('message') or 'an error')[:500]} ({self.code})")
 
 
 class Answered(NamedTuple):
@@ -105,24 +97,16 @@ class A2aClient:
         """The result of a method."""
         message = {"jsonrpc": "2.0", "id": str(next(self._ids)), "method": method, "params": params}
         messages = self._link.ask(message, {VERSION_HEADER: self._dialect.version})
-        answer = find_answer(messages, message["id"], heard=lambda other: None, name=self._name)
-        if "error" in answer:
-            raise A2aFault(self._name, answer["error"])
-        result = answer.get("result")
-        if not isinstance(result, dict):
-            raise PermanentError(f"{self._name} gave no result")
-        return result
+        return find_result(messages, message["id"], heard=lambda other: None, name=self._name)
 
 
-def connect(
-    request: Request, *, ends: float | None, protocol: str | None, card_headers: Mapping[str, str], left: float | None
-) -> A2aClient:
+def connect(request: Request, *, ends: float | None, protocol: str | None) -> A2aClient:
     """A client of the agent whose card is at the request's address, or below it. With a `protocol` the address is that
     of the agent itself."""
     if protocol:
         dialect = OLD if protocol.startswith("0.") else V1
         return A2aClient(HttpLink(request=request, ends=ends), dialect, name=request.name)
-    address, dialect = find_interface(request, read_card(request, card_headers, left))
+    address, dialect = find_interface(request, read_card(request, ends))
     if origin(address) != origin(request.url) and set(request.headers) - {"accept", "content-type"}:
         raise PermanentError(
             f"the card at {request.name} sends its readers to another place, which is not shown the token: name that"
@@ -131,21 +115,14 @@ def connect(
     return A2aClient(HttpLink(request=replace(request, url=address), ends=ends), dialect, name=request.name)
 
 
-def read_card(request: Request, headers: Mapping[str, str], left: float | None) -> Mapping[str, Any]:
+def read_card(request: Request, ends: float | None) -> Mapping[str, Any]:
     """The agent's card: at the address itself where that names a document, else at one of the well-known places."""
     base = request.url.partition("?")[0].rstrip("/")
     places = [request.url] if base.endswith(".json") else [base + path for path in CARD_PATHS]
     for place in places:
-        asked = replace(
-            request,
-            method="GET",
-            url=place,
-            body=None,
-            headers=headers,
-            max_body_bytes=MAX_CARD_BYTES,
-            deadline_seconds=left,
+        response = send(
+            replace(request, method="GET", url=place, max_body_bytes=MAX_CARD_BYTES, deadline_seconds=left_until(ends))
         )
-        response = send(asked)
         if response.status == 200:
             try:
                 card = json.loads(response.body)
@@ -192,8 +169,3 @@ def read_answer(result: Mapping[str, Any]) -> Answered:
     parts = [part for one in artifacts for part in read_parts(one.get("parts"))]
     state = read_state(status.get("state"))
     return Answered(state, known(inner.get("id")), known(inner.get("contextId")), parts or said, words, inner)
-
-
-def known(value: Any) -> str | None:
-    """A text, or none."""
-    return value if isinstance(value, str) else None

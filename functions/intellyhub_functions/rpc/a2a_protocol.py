@@ -23,6 +23,7 @@ __all__ = [
     "Fault",
     "Part",
     "dialect_of",
+    "known",
     "make_parts",
     "read_parts",
     "read_state",

@@ -9,17 +9,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from intellyhub_engine.errors import PermanentError, RetryableError
-from intellyhub_functions.models.server_sent import read_events
+from intellyhub_engine.language.values.values import text_of
+from intellyhub_engine.machine.step import Step
 from intellyhub_functions.network.answers import retry_after
 from intellyhub_functions.network.exchange import Request, Response
+from intellyhub_functions.network.server_sent import read_events
 from intellyhub_functions.network.streams import Streamed, stream
 
-__all__ = ["HttpLink", "Link", "Rejected", "Unanswered", "find_answer"]
+__all__ = ["Declined", "HttpLink", "Link", "Rejected", "Unanswered", "find_result", "left_until", "make_request"]
 
 PASSING = frozenset((408, 425, 429, 502, 503, 504))
 MAX_MESSAGES = 100_000
 """Of one answer; a server that tells of its progress for ever is left."""
 MAX_DETAIL = 300
+DEFAULT_TIMEOUT_SECONDS = 60.0
+DEFAULT_MAX_BYTES = 16 << 20
 
 
 class Rejected(PermanentError):
@@ -30,8 +34,36 @@ class Rejected(PermanentError):
         super().__init__(message)
 
 
+class Declined(PermanentError):
+    """The server answered that it will not do it: JSON-RPC's `error`."""
+
+    def __init__(self, name: str, error: Any) -> None:
+        said = error if isinstance(error, Mapping) else {}
+        self.code = said.get("code")
+        self.data = said.get("data")
+        super().__init__(f"{name}: {text_of(said.get('message') or 'an error')[:500]} ({self.code})")
+
+
 class Unanswered(RetryableError):
     """The server ended its answer without having answered."""
+
+
+def make_request(url: str, parameters: Mapping[str, Any], step: Step) -> Request:
+    """What every message to a server has in common: `headers`, `auth_token`, `timeout`, `verify_tls` and
+    `max_body_bytes` of a state."""
+    headers = {str(name).lower(): text_of(value) for name, value in (parameters.get("headers") or {}).items()}
+    if parameters.get("auth_token"):
+        headers["authorization"] = f"Bearer {text_of(parameters['auth_token'])}"
+    return Request(
+        method="POST",
+        url=url,
+        headers=headers,
+        timeout_seconds=float(parameters.get("timeout", DEFAULT_TIMEOUT_SECONDS)),
+        max_redirects=0,
+        verify_tls=parameters.get("verify_tls", True),
+        max_body_bytes=parameters.get("max_body_bytes", DEFAULT_MAX_BYTES),
+        cancelled=step.cancelled,
+    )
 
 
 class Link(Protocol):
@@ -78,7 +110,6 @@ class HttpLink:
 
     def make_request(self, method: str, headers: Mapping[str, str], body: bytes | None) -> Request:
         """One request, within what is left of the time."""
-        left = None if self.ends is None else max(0.001, self.ends - time.monotonic())
         told = {
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
@@ -86,10 +117,15 @@ class HttpLink:
             **self.session,
             **headers,
         }
-        return replace(self.request, method=method, headers=told, body=body, deadline_seconds=left)
+        return replace(self.request, method=method, headers=told, body=body, deadline_seconds=left_until(self.ends))
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def left_until(ends: float | None) -> float | None:
+    """Seconds to a moment of the monotonic clock, never none at all."""
+    return None if ends is None else max(0.001, ends - time.monotonic())
 
 
 def refuse(request: Request, answer: Streamed, body: bytes) -> Rejected | RetryableError:
@@ -104,14 +140,28 @@ def refuse(request: Request, answer: Streamed, body: bytes) -> Rejected | Retrya
     return Rejected(answer.status, message)
 
 
-def find_answer(
+def find_result(
     messages: Iterator[Mapping[str, Any]],
     call_id: Any,
     *,
     heard: Callable[[Mapping[str, Any]], None],
     name: str,
 ) -> Mapping[str, Any]:
-    """The message that answers a call; `heard` is told of all others. Raises Unanswered where none comes."""
+    """The result of a call; `heard` is told of all other messages. Raises Declined, and Unanswered where no answer
+    comes."""
+    answer = find_answer(messages, call_id, heard, name)
+    if "error" in answer:
+        raise Declined(name, answer["error"])
+    result = answer.get("result")
+    if not isinstance(result, dict):
+        raise PermanentError(f"{name} gave no result")
+    return result
+
+
+def find_answer(
+    messages: Iterator[Mapping[str, Any]], call_id: Any, heard: Callable[[Mapping[str, Any]], None], name: str
+) -> Mapping[str, Any]:
+    """The message that answers a call."""
     try:
         for number, message in enumerate(messages):
             if message.get("id") == call_id and "method" not in message:

@@ -9,16 +9,17 @@ import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from intellyhub_engine.errors import PermanentError
+from intellyhub_engine.errors import PermanentError, StepFailed
 from intellyhub_engine.language.values.values import text_of
-from intellyhub_functions.network.exchange import Request
+from intellyhub_functions.network.exchange import Request, send
 from intellyhub_functions.rpc import mcp_protocol as protocol
-from intellyhub_functions.rpc.link import HttpLink, Link, Rejected, find_answer
+from intellyhub_functions.rpc.link import Declined, HttpLink, Link, Rejected, find_result
 from intellyhub_functions.rpc.messages import Code
 
-__all__ = ["McpClient", "McpFault", "connect_http"]
+__all__ = ["McpClient", "connect_http"]
 
 CLIENT = {"name": "intellyhub", "version": "0.1.0"}
 SESSION = "mcp-session-id"
@@ -32,16 +33,6 @@ UNWILLING = frozenset((400, 404, 405, 406, 415, 422, 500, 501))
 """What servers answer to a way of speaking that they do not know."""
 
 Heard = Callable[[str, str], None]
-
-
-class McpFault(PermanentError):
-    """The server answered that it will not do it."""
-
-    def __init__(self, name: str, error: Any) -> None:
-        said = error if isinstance(error, Mapping) else {}
-        self.code = said.get("code")
-        self.data = said.get("data")
-        super().__init__(f"{name}: {text_of(said.get('message') or 'an error')[:500]} ({self.code})")
 
 
 class McpClient:
@@ -92,7 +83,7 @@ class McpClient:
             params["_meta"]["io.intellyhub/idempotencyKey"] = key
         try:
             result = self.request("tools/call", params)
-        except McpFault as fault:
+        except Declined as fault:
             if fault.code != protocol.HEADER_MISMATCH:
                 raise
             mirrored = mirror(next((tool for tool in self.tools() if tool.get("name") == name), {}), arguments)
@@ -123,23 +114,19 @@ class McpClient:
             if named in params:
                 told["mcp-name"] = protocol.encode_header(text_of(params[named]))
         message = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
-        answer = find_answer(self._link.ask(message, told), message["id"], heard=self.hear, name=self._name)
-        if "error" in answer:
-            fault = McpFault(self._name, answer["error"])
+        try:
+            return find_result(self._link.ask(message, told), message["id"], heard=self.hear, name=self._name)
+        except Declined as fault:
             if fault.code == protocol.UNSUPPORTED_VERSION and self._key:
                 remember(self._key, None)
-            raise fault
-        result = answer.get("result")
-        if not isinstance(result, dict):
-            raise PermanentError(f"{self._name} gave no result")
-        return result
+            raise
 
     def discover(self) -> bool:
         """Whether the server is spoken to in the newer way."""
         self._modern, self._version = True, protocol.MODERN[-1]
         try:
             told = self.request("server/discover", {})
-        except McpFault as fault:
+        except Declined as fault:
             supported = fault.data.get("supported") if isinstance(fault.data, Mapping) else None
             if isinstance(supported, list) and not set(map(text_of, supported)) & set(protocol.HANDSHAKE):
                 raise
@@ -196,15 +183,9 @@ class SessionLink(HttpLink):
     """Ends the server's session, where it has begun one."""
 
     def close(self) -> None:
-        if SESSION not in self.session:
-            return
-        from intellyhub_engine.errors import StepFailed
-        from intellyhub_functions.network.exchange import send
-
-        try:
-            send(self.make_request("DELETE", {}, None))
-        except StepFailed:  # it ends by itself, too
-            return
+        if SESSION in self.session:
+            with suppress(StepFailed):  # it ends by itself, too
+                send(self.make_request("DELETE", {}, None))
 
 
 def connect_http(request: Request, *, ends: float | None = None, log: Heard = lambda level, message: None) -> McpClient:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from intellyhub_engine.catalogue.manifest import ParameterFault
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.hook import Facts, Received, Refused
+from intellyhub_functions.parameters import is_unfilled
 from intellyhub_functions.sources.lists import texts_of
 
-__all__ = ["Callers", "make_callers"]
+__all__ = ["Callers", "examine", "make_callers"]
 
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
-PLACEHOLDER = re.compile(r"\{\{?\s*[\w.]+\s*\}?\}")
+ORIGIN = re.compile(r"https?://[^/\s?#@]+")
+"""https://datatracker.ietf.org/doc/html/rfc6454#section-6.1"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +63,7 @@ def make_callers(parameters: Mapping[str, Any], facts: Facts, realm: str) -> Cal
     token = None
     if "auth_token" in parameters:
         token = text_of(parameters["auth_token"] or "").strip()
-        if not token or PLACEHOLDER.fullmatch(token):
+        if not token or is_unfilled(token):
             raise PermanentError("the auth_token is empty: the variable it comes from has no value")
     return Callers(
         facts=facts,
@@ -69,6 +72,20 @@ def make_callers(parameters: Mapping[str, Any], facts: Facts, realm: str) -> Cal
         origins=frozenset(origin.rstrip("/") for origin in texts_of(parameters.get("allowed_origins")) if origin),
         realm=realm,
     )
+
+
+def examine(known: Mapping[str, Any], unknown: Collection[str]) -> Iterator[ParameterFault]:
+    """What can never be meant, told before anybody calls: a token without a value, pages of no origin."""
+    if "auth_token" in known and not text_of(known["auth_token"] or "").strip():
+        yield ParameterFault(("auth_token",), "the auth_token is empty: leave it out, or say which variable holds it")
+    elif known.get("public") is True and ("auth_token" in known or "auth_token" in unknown):
+        message = "with `public` everyone may call, and nobody is asked for the `auth_token`"
+        yield ParameterFault(("public",), message, certain=False)
+    written = known.get("allowed_origins")
+    for number, origin in enumerate(texts_of(written)):
+        if not ORIGIN.fullmatch(origin.rstrip("/")):
+            path = ("allowed_origins", number) if isinstance(written, list) else ("allowed_origins",)
+            yield ParameterFault(path, f"allowed_origins: {origin[:100]!r} is no origin such as https://chat.example")
 
 
 def host_of(origin: str) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import TypeVar
+
+from intellyhub_functions.network.patience import started
 
 __all__ = ["call_until"]
 
@@ -16,8 +17,7 @@ Result = TypeVar("Result")
 
 def call_until(call: Callable[[], Result], stopping: threading.Event) -> Result | None:
     """What the call gives or raises; None once `stopping` is set, while the call ends in a thread of its own."""
-    future: Future[Result] = Future()
-    threading.Thread(target=complete, args=(future, call), daemon=True).start()
+    future = started(call)
     while not stopping.is_set():
         try:
             return future.result(LOOK_SECONDS)
@@ -25,10 +25,3 @@ def call_until(call: Callable[[], Result], stopping: threading.Event) -> Result 
             if future.done():  # the call itself raised it
                 raise
     return None
-
-
-def complete(future: Future[Result], call: Callable[[], Result]) -> None:
-    try:
-        future.set_result(call())
-    except BaseException as fault:  # noqa: BLE001 - it is raised again where the result is asked for
-        future.set_exception(fault)

@@ -34,3 +34,13 @@ def test_it_waits_as_long_as_the_other_side_asks(tmp_path):
     context.stopping.set()
     Backoff(context).fail(RetryableError("flood", retry_after_seconds=77), "the listener")
     assert told[0].next_attempt_seconds == 77
+
+
+def test_a_server_that_is_away_for_weeks_is_still_waited_for(tmp_path):
+    told: list[Health] = []
+    context = make_context(tmp_path, report=told.append)
+    context.stopping.set()
+    backoff = Backoff(context)
+    for _ in range(1100):
+        assert backoff.fail(RetryableError("away"), "the listener")
+    assert 225 <= (told[-1].next_attempt_seconds or 0) <= 300

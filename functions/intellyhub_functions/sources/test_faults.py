@@ -6,7 +6,7 @@ import pytest
 
 from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.language.load import examine
-from intellyhub_functions.settings import settings
+from intellyhub_functions.testing.surroundings import configured
 
 LISTENERS = [
     ("type: webhook\nsecret: '{S}'\nsignature: githup", 4, "'githup' is none of", "did you mean 'github'?"),
@@ -28,6 +28,18 @@ LISTENERS = [
     ("type: event\nfilter: {my_type: x}", 3, "cannot be an attribute", None),
     ("type: event\nfilters: {exact: {}}", 3, "names no attribute", None),
     ("type: event\nfilters:\n  - exact: {type: a}\n  - prefx: {type: a}", 5, "no dialect", "did you mean 'prefix'?"),
+    ("type: s3", 1, "watches a bucket, or a queue_url", None),
+    ("type: s3\nbucket: b\nevents: [created, moved]", 4, "'moved'", "did you mean 'removed'?"),
+    ("type: s3\nbucket: b\nevents: remvoed", 4, "'remvoed'", "did you mean 'removed'?"),
+    ("type: s3\nqueue_url: orders", 3, "not the address of a queue", None),
+    ("type: sqs\nqueue_url: orders", 3, "not the address of a queue", None),
+    ("type: sqs\nqueue_url: 'https://sqs.eu-south-1.amazonaws.com'", 3, "not the address of a queue", None),
+    ("type: postgres\nurl: mysql://a/b", 3, "not a PostgreSQL address", None),
+    ("type: postgres\nurl: postgresql:///shop", 3, "names no host", None),
+    ("type: postgres\nurl: '{U}'\nchannel: " + "x" * 64, 4, "longer than the 63 bytes", None),
+    ("type: email\nfilter: subjct:lead", 3, "'subjct'", "did you mean 'subject'?"),
+    ("type: mqtt\ntopic: a/#/b", 3, "# has to be the last level", None),
+    ("type: mqtt\ntopic: [a, 'b+']", 3, "+ has to be all of a level", None),
     ("type: event\nfilters:\n  - not:\n      any:\n        - suffix: {type: ''}", 6, "is empty", None),
 ]
 FINE = [
@@ -41,6 +53,14 @@ FINE = [
     "type: directory\npath: '{FOLDER}'",
     "type: event\nfilters:\n  - any: [{exact: {type: a}}, {prefix: {type: b.}}]",
     "type: event\nfilter: {type: ''}",
+    "type: s3\nbucket: '{B}'",
+    "type: s3\nqueue_url: '{Q}'\nevents: created, removed",
+    "type: sqs\nqueue_url: '{Q}'",
+    "type: sqs\nqueue_url: http://localhost:4566/1/q",
+    "type: postgres\nurl: '{U}'",
+    "type: postgres\nurl: postgresql://me@db.example.org/shop\ntable: app.outbox",
+    "type: mqtt\ntopic: '{TOPIC}'",
+    "type: mqtt\ntopic: [a, b/+/#]",
 ]
 
 
@@ -67,12 +87,8 @@ def test_every_fault_of_a_list_of_filters_is_a_problem_of_its_own():
 
 
 @pytest.mark.parametrize("path", ["/etc", "../etc", "inbox/../../etc"])
-def test_a_folder_outside_the_workspace_is_a_warning_unless_the_installation_names_it(path, monkeypatch):
+def test_a_folder_outside_the_workspace_is_a_warning_unless_the_installation_names_it(path):
     [problem] = problems_of(f"type: directory\npath: {path}")
     assert (problem.severity, problem.position.line) == ("warning", 3)
-    monkeypatch.setenv("INTELLYHUB_DIRECTORIES", "/etc")
-    settings.cache_clear()
-    try:
+    with configured(INTELLYHUB_DIRECTORIES="/etc"):
         assert len(problems_of(f"type: directory\npath: {path}")) == (0 if path == "/etc" else 1)
-    finally:
-        settings.cache_clear()

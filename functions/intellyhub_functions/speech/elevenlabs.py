@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.machine.step import Step
-from intellyhub_functions.speech.service import Service, find_key, find_url
+from intellyhub_functions.parameters import find_address, find_secret
+from intellyhub_functions.speech.service import Service
 from intellyhub_functions.speech.sounds import Recording, Sound, Transcript
 from intellyhub_functions.speech.subtitles import group_words
 
@@ -30,12 +30,10 @@ FORMATS = {
 
 def make_service(parameters: Mapping[str, Any], step: Step) -> Service:
     """The service with the step's key. Raises PermanentError where there is none."""
-    key = find_key(parameters, step, "ELEVENLABS_API_KEY")
-    if not key:
-        raise PermanentError("api_key is missing; set it, or the variable ELEVENLABS_API_KEY")
+    key = find_secret(parameters, "api_key", step.scope, "ELEVENLABS_API_KEY")
     return Service(
         name="ElevenLabs",
-        url=find_url(parameters, step, "ELEVENLABS_BASE_URL", URL),
+        url=find_address(parameters, "base_url", step.scope, "ELEVENLABS_BASE_URL", URL),
         headers={"xi-api-key": key},
         key=key,
         step=step,

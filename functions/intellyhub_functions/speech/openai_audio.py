@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.machine.step import Step
-from intellyhub_functions.speech.service import Service, find_key, find_url
+from intellyhub_functions.parameters import find_address, find_secret
+from intellyhub_functions.speech.service import Service
 from intellyhub_functions.speech.sounds import Recording, Sound, Transcript
 
 __all__ = ["speak", "transcribe"]
@@ -20,10 +20,10 @@ TRANSCRIBING_MODEL = "whisper-1"
 
 def make_service(parameters: Mapping[str, Any], step: Step) -> Service:
     """The service. Only OpenAI itself cannot be asked without a key."""
-    key = find_key(parameters, step, "OPENAI_API_KEY")
-    url = find_url(parameters, step, "OPENAI_BASE_URL", URL)
-    if not key and url == URL:
-        raise PermanentError("api_key is missing; set it, or the variable OPENAI_API_KEY")
+    url = find_address(parameters, "base_url", step.scope, "OPENAI_BASE_URL", URL)
+    key = ""
+    if url == URL or parameters.get("api_key") or step.scope.get("OPENAI_API_KEY"):
+        key = find_secret(parameters, "api_key", step.scope, "OPENAI_API_KEY")
     return Service(
         name="OpenAI" if url == URL else "the OpenAI-compatible server",
         url=url,

@@ -8,10 +8,10 @@ from urllib.parse import unquote, urlsplit
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.machine.step import Step
+from intellyhub_functions.files.paths import place, shown
+from intellyhub_functions.files.storage import read_up_to
 from intellyhub_functions.network.exchange import AnswerTooLarge, Request, Response, name_of, send
 from intellyhub_functions.speech.sounds import MEDIA_TYPES, Recording, extension_of
-from intellyhub_functions.states.file.paths import place, shown
-from intellyhub_functions.states.file.storage import read_up_to
 
 __all__ = ["fetch_recording"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ from intellyhub_engine.machine.step import Step
 from intellyhub_functions.network.answers import retry_after
 from intellyhub_functions.network.exchange import Request, Response, send
 
-__all__ = ["Service", "ServiceBusy", "ServiceRefused", "find_key", "find_url", "status_of"]
+__all__ = ["Service", "ServiceBusy", "ServiceRefused", "status_of"]
 
 PASSING = frozenset((408, 425, 429))
 """With those from 500 on, the statuses that say nothing about the request itself."""
@@ -41,19 +40,6 @@ class ServiceBusy(RetryableError):
 def status_of(failure: BaseException) -> int | None:
     """The status a service answered, where it was an answer that made the step fail."""
     return failure.status if isinstance(failure, ServiceBusy | ServiceRefused) else None
-
-
-def find_key(parameters: Mapping[str, Any], step: Step, variable: str) -> str:
-    """The parameter's key, else the variable's; empty where there is none."""
-    key = text_of(parameters.get("api_key") or step.scope.get(variable) or "").strip()
-    if re.fullmatch(r"\$?\{\w+\}", key):
-        raise PermanentError(f"api_key is {key}, a variable that is not set")
-    return key
-
-
-def find_url(parameters: Mapping[str, Any], step: Step, variable: str, default: str) -> str:
-    """The service's address: the parameter's, else the variable's, else its own."""
-    return text_of(parameters.get("base_url") or step.scope.get(variable) or default).strip().rstrip("/")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from intellyhub_functions.sources.telegram.telegram import listen
 from intellyhub_functions.speech.voice import transcribe_voice
 from intellyhub_functions.testing.openai_audio import OpenAiAudio
 from intellyhub_functions.testing.spoken import make_sound
-from intellyhub_functions.testing.surroundings import Listening, make_context
+from intellyhub_functions.testing.surroundings import Listening, make_context, make_step
 from intellyhub_functions.testing.telegram_api import TelegramApi
 
 
@@ -28,14 +28,14 @@ def voice(tmp_path):
 
 
 def test_a_voice_message_is_written_down_with_the_settings_at_hand(openai, voice, tmp_path):
-    context = make_context(tmp_path, settings={"OPENAI_API_KEY": "sk-local", "OPENAI_BASE_URL": openai.base_url})
-    assert transcribe_voice(voice, {"transcribe_voice": True}, context) == "see you at eight"
+    step = make_step(tmp_path, outer={"OPENAI_API_KEY": "sk-local", "OPENAI_BASE_URL": openai.base_url})
+    assert transcribe_voice(voice, {"transcribe_voice": True}, step) == "see you at eight"
     assert b'filename="voice_1.oga"' in openai.calls[0].body
 
 
 def test_the_listener_s_wishes_are_followed(openai, voice, tmp_path):
     wishes = {"api_key": "sk-local", "base_url": openai.base_url, "language": "it", "model": "gpt-4o-transcribe"}
-    assert transcribe_voice(voice, {"transcription": wishes}, make_context(tmp_path)) == "see you at eight"
+    assert transcribe_voice(voice, {"transcription": wishes}, make_step(tmp_path)) == "see you at eight"
     assert b"gpt-4o-transcribe" in openai.calls[0].body
 
 
@@ -49,7 +49,7 @@ def test_the_listener_s_wishes_are_followed(openai, voice, tmp_path):
 )
 def test_what_is_missing_is_said(voice, tmp_path, wishes, message):
     with pytest.raises(PermanentError, match=message):
-        transcribe_voice(voice, {"transcription": wishes}, make_context(tmp_path))
+        transcribe_voice(voice, {"transcription": wishes}, make_step(tmp_path))
 
 
 def test_a_voice_message_sent_to_a_bot_becomes_its_words(openai, tmp_path):

@@ -9,9 +9,9 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.step import Step
+from intellyhub_functions.files.paths import place, shown
 from intellyhub_functions.speech.apart import run_apart, scratch_folder
 from intellyhub_functions.speech.sounds import Recording, Transcript
-from intellyhub_functions.states.file.paths import place, shown
 
 __all__ = ["transcribe"]
 

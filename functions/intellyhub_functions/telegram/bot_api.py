@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +14,12 @@ from typing import Any
 from urllib.parse import quote
 
 from intellyhub_engine.errors import PermanentError, RetryableError
+from intellyhub_functions.network.answers import retry_after
 from intellyhub_functions.network.exchange import Request, Response, send
 from intellyhub_functions.network.uploads import Upload, encode_form
+from intellyhub_functions.parameters import find_address, find_secret
 
-__all__ = ["DEFAULT_API_URL", "Bot", "BotRefused", "find_api_url"]
+__all__ = ["DEFAULT_API_URL", "Bot", "BotRefused", "open_bot"]
 
 DEFAULT_API_URL = "https://api.telegram.org"
 MAX_FILE_BYTES = 20 * 1024 * 1024
@@ -38,9 +39,11 @@ class BotRefused(PermanentError):
         super().__init__(f"Telegram refuses {method}: {description} ({code}){hint}")
 
 
-def find_api_url(parameters: Mapping[str, Any], names: Mapping[str, Any]) -> str:
-    """The API's address: the parameter's, else the setting's, else Telegram's own."""
-    return str(parameters.get("api_url") or names.get("TELEGRAM_API_URL") or DEFAULT_API_URL).rstrip("/")
+def open_bot(parameters: Mapping[str, Any], names: Mapping[str, Any], **limits: Any) -> Bot:
+    """The bot of `bot_token` at `api_url`; what is not given the variables say. `limits` are fields of `Bot`."""
+    token = find_secret(parameters, "bot_token", names, "TELEGRAM_BOT_TOKEN", "TELEGRAM_TOKEN")
+    address = find_address(parameters, "api_url", names, "TELEGRAM_API_URL", DEFAULT_API_URL)
+    return Bot(token=token, api_url=address, **limits)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -52,12 +55,6 @@ class Bot:
     timeout_seconds: float = 30.0
     deadline_seconds: float | None = None
     cancelled: threading.Event | None = None
-
-    def __post_init__(self) -> None:
-        if not self.token:
-            raise PermanentError("bot_token is missing; set it, or the variable TELEGRAM_BOT_TOKEN")
-        if re.fullmatch(r"\$?\{\w+\}", self.token):
-            raise PermanentError(f"bot_token is {self.token}, a variable that is not set")
 
     def call(
         self,
@@ -88,8 +85,15 @@ class Bot:
         )
         return read_answer(method, response)
 
+    def locate(self, file_id: str) -> str:
+        """Where the server has a file. https://core.telegram.org/bots/api#getfile."""
+        told = self.call("getFile", {"file_id": file_id})
+        if not isinstance(told, Mapping) or not isinstance(told.get("file_path"), str):
+            raise PermanentError("Telegram's getFile gave no path")
+        return str(told["file_path"])
+
     def download(self, file_path: str) -> bytes:
-        """The content of a file that `getFile` named."""
+        """The content of a file that was located."""
         response = send(
             Request(
                 method="GET",
@@ -102,9 +106,12 @@ class Bot:
                 max_body_bytes=MAX_FILE_BYTES,
             )
         )
-        if response.status != 200:
-            raise BotRefused("the file", response.status, "not given")
-        return response.body
+        if response.status == 200:
+            return response.body
+        message = f"Telegram does not give the file ({response.status})"
+        if response.status == 429 or response.status >= 500:
+            raise RetryableError(message, retry_after_seconds=retry_after(response))
+        raise PermanentError(message)
 
 
 def read_answer(method: str, response: Response) -> Any:

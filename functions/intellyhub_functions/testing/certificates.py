@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -22,12 +23,13 @@ class Certificate(NamedTuple):
     key: Path
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """A certificate for `localhost` and 127.0.0.1, for a day."""
+def make_certificate(folder: Path, hosts: Iterable[str] = ()) -> Certificate:
+    """A certificate for `localhost`, 127.0.0.1 and these hosts, for a day."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    names = [*(x509.DNSName(host) for host in ("localhost", *hosts)), loopback]
     certificate = (
         x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
         .serial_number(x509.random_serial_number())

@@ -9,9 +9,9 @@ import grp
 import os
 import pwd
 import shutil
-import socket
 import ssl
 import subprocess
+import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -34,6 +34,7 @@ from pysasl.mechanism.plain import PlainMechanism
 
 from intellyhub_functions.testing.certificates import Certificate
 from intellyhub_functions.testing.loop import LoopThread
+from intellyhub_functions.testing.ports import free_port
 
 __all__ = ["Dovecot", "ImapServer", "Postbox"]
 
@@ -134,9 +135,7 @@ class ImapServer(Postbox):
     """Serves while its context lasts; `stop` and `start` keep messages, port and UIDs."""
 
     def __init__(self, *, idle: bool = True, server_tls: ssl.SSLContext | None = None) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._thread = LoopThread()
         self._tls = server_tls
         self._idle = idle
@@ -238,11 +237,10 @@ class Dovecot(Postbox):
     program = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin")
     """None where the machine has none."""
 
-    def __init__(self, folder: Path, certificate: Certificate) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._folder = folder
+    def __init__(self, certificate: Certificate) -> None:
+        self.port = free_port()
+        # A folder of its own: every start of pytest closes the one for temporary files to other users.
+        self._folder = folder = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self._process: subprocess.Popen[bytes] | None = None
         self.certificate = certificate
         self.tls = ssl.create_default_context(cafile=certificate.certificate)
@@ -252,8 +250,7 @@ class Dovecot(Postbox):
         (folder / "mail").mkdir()
         if mailbox != owner.pw_name:
             shutil.chown(folder / "mail", mailbox)
-            for above in (folder, *folder.parents[:2]):  # pytest keeps its folders to itself
-                above.chmod(above.stat().st_mode | 0o055)
+            folder.chmod(0o755)
         (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
         (folder / "dovecot.conf").write_text(
             CONFIGURATION.format(
@@ -273,6 +270,7 @@ class Dovecot(Postbox):
 
     def __exit__(self, *fault: object) -> None:
         self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> None:
         """Take connections."""

@@ -51,7 +51,7 @@ def watch(
         "use_ssl": server.certificate is not None,
         "ca_file": server.certificate and server.certificate.certificate.read_text(),
         "polling_interval": 0.1,
-        "keepalive": 1,
+        "keepalive": 0.3,
         **parameters,
     }
     given = {name: value for name, value in given.items() if value is not None and name not in without}

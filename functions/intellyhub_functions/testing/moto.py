@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -32,11 +33,18 @@ def moto_server() -> Iterator[str]:
 
 def make_client(service: str, base_url: str) -> Any:
     """A plain client of the test's own."""
-    import boto3
     from botocore.config import Config
+
+    return make_session().client(service, endpoint_url=base_url, config=Config(s3={"addressing_style": "path"}))
+
+
+@functools.cache
+def make_session() -> Any:
+    """One for all clients: it reads AWS's descriptions once."""
+    import boto3
 
     return boto3.Session(
         aws_access_key_id=ACCOUNT["access_key"],
         aws_secret_access_key=ACCOUNT["secret_key"],
         region_name=ACCOUNT["region"],
-    ).client(service, endpoint_url=base_url, config=Config(s3={"addressing_style": "path"}))
+    )

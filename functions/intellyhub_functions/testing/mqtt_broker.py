@@ -17,21 +17,15 @@ from amqtt.broker import Broker
 
 from intellyhub_functions.testing.certificates import Certificate
 from intellyhub_functions.testing.loop import LoopThread
+from intellyhub_functions.testing.ports import free_port
 from intellyhub_functions.testing.surroundings import await_that
 
-__all__ = ["NEEDS_MOSQUITTO", "AmqttBroker", "Mosquitto", "free_port"]
+__all__ = ["NEEDS_MOSQUITTO", "AmqttBroker", "Mosquitto"]
 
 START_SECONDS = 10.0
 SETTLE_SECONDS = 0.05
 NAMED = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": False}}
 """Takes whoever says a user name: it keeps no messages for clients that have none."""
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Closing(Broker):  # type: ignore[misc]  # amqtt publishes no annotations

@@ -6,15 +6,20 @@ import base64
 import functools
 import hashlib
 import io
+import os
 import tarfile
 import threading
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
+from unittest.mock import patch
 
-__all__ = ["PackageIndex", "make_sdist", "make_wheel"]
+from intellyhub_functions.layers.installer import configuration
+
+__all__ = ["PackageIndex", "make_sdist", "make_wheel", "only_index"]
 
 PROJECT = """\
 [build-system]
@@ -92,6 +97,17 @@ class PackageIndex:
     def add_sdist(self, name: str, version: str, look: str = "/") -> str:
         """Offer a source distribution, whose own code builds it."""
         return self.add(name, f"{name}-{version}.tar.gz", make_sdist(name, version, look))
+
+
+@contextmanager
+def only_index(folder: Path) -> Iterator[PackageIndex]:
+    """An index that pip asks, called by this process, and no other."""
+    with PackageIndex(folder) as index, patch.dict(os.environ, index.environment):
+        for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
+            os.environ.pop(name, None)
+        configuration.cache_clear()
+        yield index
+    configuration.cache_clear()
 
 
 def make_wheel(name: str, version: str, files: Mapping[str, str], requires: Sequence[str] = ()) -> bytes:

@@ -12,6 +12,9 @@ from typing import Any, Self
 
 __all__ = ["Answer", "Call", "LocalServer"]
 
+LOOK_SECONDS = 0.005
+"""How long the end of a test waits for the server's, at most."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
@@ -51,7 +54,7 @@ class LocalServer:
         self.calls: list[Call] = []
         self._server = ThreadingHTTPServer((host, port), make_handler(self))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(LOOK_SECONDS,), daemon=True)
 
     @property
     def url(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -13,6 +12,8 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import MISSING, SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from intellyhub_functions.testing.ports import free_port
 
 __all__ = ["Mailbox", "serving"]
 
@@ -101,9 +102,7 @@ class Closing(Controller):
 @contextmanager
 def serving(mailbox: Mailbox, **options: Any) -> Iterator[Controller]:
     """A server that hands what it takes to `mailbox`, while the context lasts."""
-    with socket.socket() as free:  # the controller connects to its own port to see that it works: it must know it
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()  # the controller connects to its own port to see that it works: it must know it
     controller = Closing(
         mailbox, hostname="127.0.0.1", port=port, authenticator=check, auth_require_tls=False, **options
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import threading
@@ -11,11 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.scope import Scope
 from intellyhub_engine.language.values.values import wrap
 from intellyhub_engine.machine.source import Cursors, Health, MemoryCursors, Replies, SourceContext
 from intellyhub_engine.machine.step import FlowCard, Flows, Left, Memory, Spending, Step
+from intellyhub_functions.settings import settings
 
 __all__ = [
     "FlowsOfTests",
@@ -24,6 +28,7 @@ __all__ = [
     "MemoryOfTests",
     "SpendingOfTests",
     "await_that",
+    "configured",
     "make_context",
     "make_step",
 ]
@@ -53,6 +58,19 @@ class Log:
     def text(self) -> str:
         """All messages, a line each."""
         return "\n".join(message for _, message in self.lines)
+
+
+@contextlib.contextmanager
+def configured(**variables: str) -> Iterator[None]:
+    """While the context lasts, the settings of functions are read from these variables too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        settings.cache_clear()
+        try:
+            yield
+        finally:
+            settings.cache_clear()
 
 
 def make_step(

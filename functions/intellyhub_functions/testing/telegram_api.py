@@ -200,8 +200,8 @@ class TelegramApi(LocalServer):
         """The updates from `offset` on; a negative one counts from the end. Those before it are forgotten."""
         if self.webhook:
             raise Refusal("Conflict: can't use getUpdates method while webhook is active", 409)
-        ends = time.monotonic() + arguments.get("timeout", 0)
-        offset, limit = arguments.get("offset", 0), arguments.get("limit", 100)
+        ends = time.monotonic() + float(arguments.get("timeout", 0))
+        offset, limit = int(arguments.get("offset", 0)), int(arguments.get("limit", 100))
         wanted = arguments.get("allowed_updates")
         while True:
             with self._lock:

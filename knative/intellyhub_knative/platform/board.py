@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import orjson
 from aiohttp import web
@@ -14,13 +14,27 @@ from aiohttp import web
 __all__ = ["METRICS_TYPE", "json_page", "serve", "until_told"]
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METRICS = "/metrics"
 Page = Callable[[], Awaitable[tuple[bytes, str]]]
 """Gives a body and its content type."""
 
 
 @asynccontextmanager
-async def serve(listening: socket.socket, pages: Mapping[str, Page]) -> AsyncIterator[None]:
-    """Serve GET pages by path, and `/healthz`, while the context lasts."""
+async def serve(
+    listening: socket.socket, pages: Mapping[str, Page], also: socket.socket | None = None
+) -> AsyncIterator[None]:
+    """Serve GET pages by path, and `/healthz`, while the context lasts; on a second socket `also`, which a cluster can
+    reach, only those that tell nothing about tenants: `/healthz` and `/metrics`."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(show(listening, pages))
+        if also is not None:
+            await stack.enter_async_context(show(also, {path: pages[path] for path in pages if path == METRICS}))
+        yield
+
+
+@asynccontextmanager
+async def show(listening: socket.socket, pages: Mapping[str, Page]) -> AsyncIterator[None]:
+    """Serve pages on one socket."""
     application = web.Application()
     application.router.add_get("/healthz", healthy)
     for path, page in pages.items():

@@ -15,7 +15,17 @@ from intellyhub_engine.frozen import dataclass
 from intellyhub_functions.plugins.plugin import InstalledPlugin
 from intellyhub_knative.platform.records import known_fields, read_records, remove_record, write_record
 
-__all__ = ["Delivery", "Deployment", "Version", "read_deployments", "remove_deployment", "write_deployment"]
+__all__ = [
+    "Container",
+    "Delivery",
+    "Deployment",
+    "Quantities",
+    "Rollout",
+    "Version",
+    "read_deployments",
+    "remove_deployment",
+    "write_deployment",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +38,43 @@ class Version:
     """The program's digest, which the journal keeps as a run's `version`."""
     path: str
     """The text's file, absolute."""
+    image: str = ""
+    """On a cluster: `registry/repository@sha256:...`. Empty until it is built, and always on one machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantities:
+    """Of a container, as Kubernetes writes them: `250m`, `128Mi`."""
+
+    cpu: str
+    memory: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """What a worker's container asks for and may use at most, on a cluster."""
+
+    requests: Quantities = Quantities(cpu="25m", memory="64Mi")
+    """Small and always written: without them they would be as large as the limits, and workers that go would hold back
+    those that come."""
+    limits: Quantities = Quantities(cpu="1", memory="256Mi")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """A new version that gets a part of the requests first, on a cluster."""
+
+    stable: int
+    """The number of the version that gets the rest; among the deployment's versions."""
+    percent: int
+    """Of requests, for the current version, at the beginning: 0 to 100."""
+    step: int = 0
+    """Percent that are added every `interval_seconds` while it works; 0: none, until somebody promotes it."""
+    interval_seconds: float = 60.0
+    max_failures_percent: float = 20.0
+    """Failed runs of the current version, of those that ended since it began, above which it is taken back."""
+    began_at: str = ""
+    """RFC 3339, UTC: tells one rollout of a version from the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +133,11 @@ class Deployment:
     """Runs at a time in one worker."""
     max_scale: int = 10
     """Workers at a time, below the tenant's `max_pods`."""
+    min_scale: int = 0
+    """Workers that are kept while nothing happens, on a cluster; 0: it costs nothing while idle."""
+    container: Container = field(default_factory=Container)
+    rollout: Rollout | None = None
+    """None: the current version gets all new events as soon as it is ready."""
     idle_seconds: float = 30.0
     timeout_seconds: float = 300.0
     """A request that takes longer is a hung worker: it is stopped, and the run fails."""
@@ -108,6 +160,11 @@ class Deployment:
     def address(self) -> str:
         """The `source` attribute of its listener's events."""
         return f"/tenants/{self.tenant_slug}/flows/{self.flow_id}/listener"
+
+    @property
+    def hook_path(self) -> str:
+        """Where the gateway takes requests for it."""
+        return f"/hooks/{self.tenant_slug}/{self.slug}"
 
 
 def write_deployment(folder: Path, deployment: Deployment) -> None:
@@ -134,4 +191,13 @@ def make_deployment(document: Mapping[str, Any]) -> Deployment:
     )
     known["filters"] = tuple(known.get("filters", ()))
     known["delivery"] = Delivery(**known_fields(Delivery, known.get("delivery", {})))
+    known["container"] = make_container(known.get("container", {}))
+    rollout = known.get("rollout")
+    known["rollout"] = Rollout(**known_fields(Rollout, rollout)) if rollout else None
     return Deployment(**known)
+
+
+def make_container(document: Mapping[str, Any]) -> Container:
+    """A container from its document; what it does not say is the default."""
+    known = known_fields(Container, document)
+    return Container(**{name: Quantities(**known_fields(Quantities, each)) for name, each in known.items()})

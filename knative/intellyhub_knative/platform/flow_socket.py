@@ -21,7 +21,17 @@ import httptools
 from intellyhub_knative.platform.flow_answer import Answer
 from intellyhub_knative.platform.layout import Layout
 
-__all__ = ["NoAnswer", "NobodyThere", "ask", "make_request", "open_flow_socket"]
+__all__ = [
+    "MAX_ANSWER_BYTES",
+    "NoAnswer",
+    "NobodyThere",
+    "TooLate",
+    "ask",
+    "check_headers",
+    "fits_a_header",
+    "make_request",
+    "open_flow_socket",
+]
 
 LOG = logging.getLogger(__name__)
 CHUNK = 1 << 16
@@ -38,6 +48,10 @@ class NoAnswer(Exception):
     events, whose id tells the worker that it is the same one."""
 
 
+class TooLate(NoAnswer):
+    """No answer in the time that was given."""
+
+
 class NobodyThere(NoAnswer):
     """Nobody can be reached at the socket at the moment; nothing was sent."""
 
@@ -45,11 +59,22 @@ class NobodyThere(NoAnswer):
 def make_request(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
     """The bytes of a request. Raises `ValueError` for what no header can carry."""
     lines = [f"{method} {target} HTTP/1.1", "Host: flow", "Connection: close", f"Content-Length: {len(body)}"]
-    for name, value in headers:
-        if NOT_IN_A_HEADER.search(value):
-            raise ValueError(f"the header {name} holds a control character")
-        lines.append(f"{name}: {value}")
+    headers = tuple(headers)
+    check_headers(headers)
+    lines += [f"{name}: {value}" for name, value in headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def check_headers(headers: Iterable[tuple[str, str]]) -> None:
+    """Raise `ValueError` for a value that no header can carry."""
+    for name, value in headers:
+        if not fits_a_header(value):
+            raise ValueError(f"the header {name} holds a control character")
+
+
+def fits_a_header(value: str) -> bool:
+    """Whether a header can carry the value."""
+    return NOT_IN_A_HEADER.search(value) is None
 
 
 async def ask(
@@ -67,7 +92,7 @@ async def ask(
             async with asyncio.timeout(timeout_seconds):
                 return await exchange(connection, request, max_bytes)
         except TimeoutError as fault:
-            raise NoAnswer(f"no answer within {timeout_seconds:g} s") from fault
+            raise TooLate(f"no answer within {timeout_seconds:g} s") from fault
         except (OSError, httptools.HttpParserError) as fault:
             raise NoAnswer(f"the connection broke: {fault}") from fault
 

@@ -22,6 +22,7 @@ class Purpose(StrEnum):
     DELIVERY = "delivery"  # signs the events a flow receives: INTELLYHUB_DELIVERY_SECRETS
     JOURNAL = "journal"  # lets a flow's workers use the journal for their own runs; "" is the platform's own processes
     SESSIONS = "sessions"  # signs access tokens (JWT)
+    TICK = "tick"  # shows that a tick for a flow's source was ordered by the platform; `name` is the flow's id
     SEALING = "sealing"  # encrypts the secrets of tenants at rest
 
 

@@ -71,6 +71,11 @@ class Layout:
         return self.data / "plugins" / tenant_id
 
     @property
+    def cluster_status(self) -> Path:
+        """What became of flows on a cluster, one file each: `<flow_id>.json`, mirrored from the database."""
+        return self.data / "cluster_status"
+
+    @property
     def layers(self) -> Path:
         """Python packages of plugins, in folders named by the hash of what is in them. Workers can read those of their
         flow."""

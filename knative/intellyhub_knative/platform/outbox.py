@@ -132,5 +132,20 @@ class Outbox(Protocol):
     def discard(self, tenant_id: str, delivery_ids: Sequence[int]) -> int:
         """Delete dead letters; how many there were."""
 
+    def bury(
+        self,
+        tenant_id: str,
+        flow_id: str,
+        event: Event,
+        *,
+        code: int | None = None,
+        error: str = "",
+        attempts: int = 1,
+        hops: int = 0,
+        again: bool = False,
+    ) -> bool:
+        """Make a dead letter of an event that was given up elsewhere, or with `again` a delivery that is due at once.
+        False, and nothing is made, where the event has a delivery to that flow, dead or not."""
+
     def counts(self) -> Mapping[str, Any]:
         """`{unrouted, pending, dead}`: for health and metrics."""

@@ -10,17 +10,25 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
+from intellyhub_engine.journal.address import is_remote
+from intellyhub_engine.serving.readers import host_and_port
 from intellyhub_knative.platform.keys import Keys, load_keys
 from intellyhub_knative.platform.layout import Layout
 
+if TYPE_CHECKING:
+    from intellyhub_knative.platform.mirror import Mirror
+
 __all__ = [
     "BACKLOG",
+    "BOARD",
     "DATA",
+    "DATABASE_URL",
     "LEVELS",
     "LOG_LEVEL",
     "PARENT",
@@ -28,6 +36,7 @@ __all__ = [
     "SOCKETS",
     "Surroundings",
     "enter",
+    "journal_address",
     "listen",
     "read_level",
 ]
@@ -41,6 +50,12 @@ READY = "INTELLYHUB_READY_FD"
 """Variable: a pipe's descriptor, into which the process writes `ready` and a line feed once it works."""
 PARENT = "INTELLYHUB_SUPERVISOR"
 """Variable: the supervisor's process id; unset where a process is started without one."""
+DATABASE_URL = "INTELLYHUB_DATABASE_URL"
+"""Variable: the control plane's PostgreSQL; set (on a cluster), the data folder mirrors the desired state there."""
+JOURNAL = "INTELLYHUB_JOURNAL"
+"""Variable: the journal service's address on a cluster, `http://host:port`."""
+BOARD = "INTELLYHUB_BOARD"
+"""Variable: `host:port` where a process shows its pages beside its own socket: to a cluster's probes and scrapers."""
 LOG_LEVEL = "INTELLYHUB_LOG_LEVEL"
 """Variable: the least level that is logged: `debug`, `info` (the default), `warning` or `error`."""
 BACKLOG = 1024
@@ -59,9 +74,15 @@ class Surroundings:
 
     layout: Layout
     keys: Keys
+    journal: str
+    """Where the journal service answers: `http://host:port`, or the path of its unix socket."""
     sockets: Mapping[str, socket.socket]
     """By name; each listens already."""
     ready_descriptor: int | None
+    board: socket.socket | None = None
+    """Where its pages are shown to the cluster; listens already."""
+    mirror: Mirror | None = None
+    """What keeps the data folder as the database says, on a cluster. It runs already, and ends with the process."""
 
     def tell(self, name: str, **facts: object) -> None:
         """Tell the supervisor what a person should see once and no log should keep. Before `announce_ready`."""
@@ -90,14 +111,42 @@ def enter(environment: Mapping[str, str]) -> Surroundings:
     if not environment.get(DATA):
         raise InputInvalid(f"{DATA} is not set: it names the data folder; `intellyhub up` starts this process")
     layout = Layout(data=Path(environment[DATA]).absolute())
+    mirror = None
+    if environment.get(DATABASE_URL) and not environment.get(PARENT):  # on one machine the folder is the truth
+        from intellyhub_knative.platform.mirror import start_mirror
+
+        mirror = start_mirror(environment, layout)
     listed = [pair.partition("=") for pair in environment.get(SOCKETS, "").split(",") if pair]
     descriptor = environment.get(READY)
     return Surroundings(
         layout=layout,
         keys=load_keys(layout.key),
+        journal=journal_address(environment, layout),
         sockets={name: socket.socket(fileno=int(number)) for name, _, number in listed},
         ready_descriptor=int(descriptor) if descriptor else None,
+        board=open_board(environment.get(BOARD, "")),
+        mirror=mirror,
     )
+
+
+def journal_address(environment: Mapping[str, str], layout: Layout) -> str:
+    """Where the journal service answers: the address that is set, else its socket. A worker's journal may be a file."""
+    address = environment.get(JOURNAL, "")
+    return address if is_remote(address) else str(layout.socket("journal"))
+
+
+def open_board(written: str) -> socket.socket | None:
+    """A listening socket at `host:port`; None for nothing. Raises `InputInvalid`."""
+    if not written:
+        return None
+    try:
+        place = host_and_port(written)
+    except ValueError as fault:
+        raise InputInvalid(f"{BOARD} {fault}") from None
+    try:
+        return socket.create_server(place, family=socket.AF_INET6 if ":" in place[0] else socket.AF_INET)
+    except OSError as fault:
+        raise InputInvalid(f"cannot listen on {written} ({BOARD}): {fault.strerror}") from fault
 
 
 def read_level(environment: Mapping[str, str]) -> int:

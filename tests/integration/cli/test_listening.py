@@ -12,8 +12,8 @@ import urllib.request
 import pytest
 
 from intellyhub_functions.testing.feeds import Article, FeedServer
+from intellyhub_functions.testing.ports import free_port
 from tests.integration.cli.calls import COMMAND, call, call_json, wait_until
-from tests.ports import free_port
 
 
 def listen(*arguments):

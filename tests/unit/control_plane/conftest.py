@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 
+from intellyhub_control_plane.builds import at_home
 from intellyhub_control_plane.database.database import Database
 from intellyhub_control_plane.database.migrate import migrate
 from intellyhub_control_plane.target.local import LocalTarget
@@ -107,6 +109,7 @@ def quick_ways() -> Iterator[None]:
     that cost little."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LocalTarget, "await_ready", lambda *_: False)
+        patch.setattr(at_home, "PLACES", threading.Semaphore(0))  # nobody builds or pulls unless a test does
         patch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
         yield
 

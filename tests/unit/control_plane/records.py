@@ -7,6 +7,8 @@ from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
+from intellyhub_control_plane.models.builds import Build
+from intellyhub_control_plane.models.repositories import FlowRepository
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import (
     Entry,
@@ -20,6 +22,7 @@ from intellyhub_engine.journal.records import (
     StepStatus,
 )
 from intellyhub_knative.platform.outbox import Outcome, Routing, Settlement
+from intellyhub_knative.platform.seal import seal
 from tests.unit.control_plane.house import HELLO, House, Person
 
 OWNER = "worker/1/test"
@@ -85,3 +88,22 @@ def add_dead_letter(house: House, person: Person, flow_id: str, data: Any = None
     [due] = [each for each in journal.due(time.time_ns() + 10**9) if each.flow_id == flow_id]
     journal.settle([Settlement(due.delivery_id, Outcome.DEAD, code=500, error="it failed")])
     return due.delivery_id
+
+
+def add_build(house: House, person: Person, flow_id: str, **fields: Any) -> str:
+    """A build that waits."""
+    build_id = uuid4().hex
+    given = {"version": 1, "target": "", "key": "", "message": "victim", "status": "queued"} | fields
+    with house.database.transaction() as session:
+        session.add(Build(id=build_id, tenant_id=person.tenant_id, flow_id=flow_id, **given))
+    return build_id
+
+
+def add_repository(house: House, person: Person, url: str = "https://git.test/victim.git", **fields: Any) -> str:
+    """A connected repository, whose secret is `secret-of-tests`."""
+    repository_id = uuid4().hex
+    sealed = seal("secret-of-tests", house.platform.keys)
+    given = {"branch": "main", "path": "", "sealed_secret": sealed, "created_by": person.user_id, "flows": {}} | fields
+    with house.database.transaction() as session:
+        session.add(FlowRepository(id=repository_id, tenant_id=person.tenant_id, url=url, **given))
+    return repository_id

@@ -8,11 +8,12 @@ import pytest
 
 from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.plugins.files import pack
+from intellyhub_control_plane.target.local import INSTALLATIONS
 from intellyhub_control_plane.web.area import NEEDS
 from intellyhub_control_plane.web.document import make_documented_app
 from intellyhub_functions.testing.git_server import GitServer, Repository
 from tests.unit.control_plane.house import HELLO, HOOK
-from tests.unit.control_plane.records import add_dead_letter, add_run, finished, logged, step
+from tests.unit.control_plane.records import add_build, add_dead_letter, add_repository, add_run, finished, logged, step
 
 OPERATIONS = {
     operation["operationId"]: (method.upper(), path, operation)
@@ -20,15 +21,18 @@ OPERATIONS = {
     for method, operation in item.items()
 }
 GUARDED = {name: each for name, each in OPERATIONS.items() if each[2].get("security")}
-OPEN = {"register", "login", "getLiveness", "getHealth", "getVersionInfo"}
-"""Routes that are for everybody, and speak of no tenant."""
+OPEN = {"register", "login", "getLiveness", "getHealth", "getVersionInfo", "receivePush"}
+"""Routes that are for everybody, and speak of no tenant; a push is signed with its repository's secret."""
 PLUGIN = {
     "manifest.json": json.dumps(
         {"name": "mine", "version": "1.0.0", "entry_file": "mine_state.py", "state_type": "mine"}
     ),
     "mine_state.py": "from .base_state import BaseState\n\n\nclass MineState(BaseState):\n    state_type = 'mine'\n",
 }
+NAMED = ("name", "plugin", "installation_id", "service_id")
 BODIES: dict[str, dict[str, Any]] = {
+    "buildFlow": {"to": ""},
+    "connectRepository": {"url": "https://git.test/mine.git"},
     "createFlow": {"name": "Mine", "yaml_content": HELLO},
     "createToken": {"name": "mine"},
     "executeFlow": {},
@@ -42,6 +46,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "resumeRun": {"decision": True},
     "scaleService": {"replicas": 1},
     "setSecret": {"name": "mine", "value": "my-own-value"},
+    "startRollout": {"percent": 10},
     "setVariable": {"key": "mine", "value": 1},
     "syncRepository": {"url": "REPOSITORY"},
     "updateFlow": {"name": "taken over"},
@@ -84,6 +89,7 @@ def victim(house):
     files = {name: text.encode() for name, text in {**PLUGIN, "manifest.json": manifest}.items()}
     archive = base64.b64encode(pack(files)).decode()
     assert house.call(person, "POST", "/api/plugins", {"archive": archive}).status_code == 201
+    (installation,) = (house.layout.plugins_of(person.tenant_id) / INSTALLATIONS).iterdir()
     service = {"id": "victims-service", "name": "victim", "type": "redis", "connection": {"host": "victim.test"}}
     assert house.call(person, "POST", "/api/microservices/yaml/import", services_yaml(service)).status_code == 200
     names = {
@@ -94,7 +100,10 @@ def victim(house):
         "key": "victims_variable",
         "name": "victims_secret",
         "plugin": "victims-plugin",
+        "installation_id": installation.stem,
         "service_id": "victims-service",
+        "build_id": add_build(house, person, flow["id"]),
+        "repository_id": add_repository(house, person),
         "dead_letter_id": str(add_dead_letter(house, person, flow["id"], "victim")),
     }
     return person, names
@@ -131,7 +140,21 @@ def test_nobody_sees_or_touches_what_is_another_tenants(house, victim, stranger,
 @pytest.mark.parametrize("operation_id", sorted(GUARDED))
 def test_nobody_gets_in_without_saying_who(house, operation_id):
     method, path, _ = GUARDED[operation_id]
-    names = dict.fromkeys(("flow_id", "run_id", "token_id", "key", "name", "plugin", "service_id"), "x")
+    names = dict.fromkeys(
+        (
+            "build_id",
+            "repository_id",
+            "flow_id",
+            "run_id",
+            "token_id",
+            "key",
+            "name",
+            "plugin",
+            "installation_id",
+            "service_id",
+        ),
+        "x",
+    )
     answer = house.call(None, method, path.format(version=1, dead_letter_id=1, **names))
     assert answer.status_code == 401
 
@@ -156,7 +179,7 @@ def snapshot(house, person, names):
     """What the victim has."""
     pages = (
         *("flows", "tokens", "variables", "secrets", "runs", "dead-letters", f"flows/{names['flow_id']}/versions"),
-        *("plugins", "microservices"),
+        *("plugins", "microservices", "builds", "repositories"),
     )
     return {page: house.call(person, "GET", f"/api/{page}").json["items"] for page in pages}
 

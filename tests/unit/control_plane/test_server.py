@@ -23,4 +23,5 @@ def test_a_database_that_does_not_answer_is_one_line_without_the_password(monkey
 def make_surroundings(layout):
     from intellyhub_knative.platform.keys import load_keys
 
-    return Surroundings(layout=layout, keys=load_keys(layout.key), sockets={}, ready_descriptor=None)
+    journal = str(layout.socket("journal"))
+    return Surroundings(layout=layout, keys=load_keys(layout.key), journal=journal, sockets={}, ready_descriptor=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +14,33 @@ from intellyhub_control_plane.plugins.describing import (
     describe_listing,
     freeze,
 )
-from intellyhub_control_plane.plugins.fetching import Fetcher, pick
+from intellyhub_control_plane.plugins.fetching import Fetcher
 from intellyhub_control_plane.plugins.origins import Kind, read_origin
-from intellyhub_control_plane.plugins.repositories import Listing, Repository, find_plugins, list_offers, matches
+from intellyhub_control_plane.plugins.repositories import (
+    Listing,
+    Repository,
+    find_newest,
+    find_plugins,
+    list_offers,
+    matches,
+)
 from intellyhub_control_plane.plugins.store import Choices, Row, Store
 from intellyhub_engine.cli.exits import CommandFailed, Exit
+from intellyhub_functions.plugins.beside import LAYERS
 
 __all__ = ["REPOSITORY", "FolderShelf"]
 
 REPOSITORY = "INTELLYHUB_PLUGIN_REPOSITORY"
-LAYERS = ".layers"
 
 
 class FolderShelf:
     """Works without a platform, as the person who calls it; packages are resolved behind walls all the same."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
         self.folder = folder
         path = folder.absolute()
-        self._store = Store(folder=path, layers=path / LAYERS)
-        self._fetcher = Fetcher(is_local=True)
+        self._store = Store(folder=path, layers=path / LAYERS, tell=tell)
+        self._fetcher = Fetcher(is_local=True, tell=tell)
         named = os.environ.get(REPOSITORY, "")
         self._repositories = [Repository(address=named)] if named else []
         self._listings: list[Listing] | None = None
@@ -65,12 +72,10 @@ class FolderShelf:
 
     def update(self, name: str) -> dict[str, Any]:
         row = self._row(name)
-        origin = read_origin(row.source)
-        listings = self._list() if origin.kind is Kind.NAME else []
-        found = find_plugins(self._fetcher, origin, listings, all_of_them=True)
-        candidate = pick([each for each, _ in found], name)
-        choices = Choices(key=row.key, builds=row.builds, without=row.without, constraints=row.constraints)
-        return describe_installed(self._store, self._store.install(candidate, choices))
+        listings = self._list() if read_origin(row.source).kind is Kind.NAME else []
+        updated = self._store.install(find_newest(self._fetcher, row, listings), row.choices)
+        self._store.sweep(())
+        return describe_installed(self._store, updated)
 
     def uninstall(self, name: str) -> None:
         self._row(name)

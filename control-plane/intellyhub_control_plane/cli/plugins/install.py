@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from intellyhub_control_plane.cli.plugins.shelf import Found, Shelf, choose_shelf, place_options
+from intellyhub_control_plane.cli.plugins.shelf import Found, Shelf, choose_shelf, place_options, tell_step
 from intellyhub_engine.cli.exits import Exit
 from intellyhub_engine.cli.options import json_option
 from intellyhub_engine.cli.session import Session, debug_option, pass_session
@@ -67,7 +67,7 @@ def command(
     """
     from intellyhub_control_plane.plugins.store import Choices
 
-    shelf = choose_shelf(folder, here, url, token)
+    shelf = choose_shelf(folder, here, url, token, tell_step(session))
     choices = Choices(digest=digest, key=key, builds=builds, without=without, constraints=constraints)
     found = list(look_up(shelf, sources, choices, all_of_them=all_of_them))
     if digest is not None and len(found) > 1:
@@ -78,9 +78,7 @@ def command(
     attempt = put if len(found) == 1 else try_to_put
     installed = list(filter(None, (attempt(session, shelf, each, chosen, quiet=as_json) for each, chosen in found)))
     if as_json:
-        from intellyhub_engine.cli.answer import make_json
-
-        session.terminal.emit_json(make_json(installed, pretty=session.terminal.interactive))
+        session.terminal.emit_json(installed)
     return Exit.SUCCEEDED if len(installed) == len(found) else Exit.FAILED
 
 
@@ -148,6 +146,8 @@ def needs_lines(facts: dict[str, Any]) -> Iterator[str]:
     for requirement in facts["requirements"]:
         undeclared = "  (imported, but not declared)" if requirement in facts["undeclared"] else ""
         yield f"  package      {requirement}{undeclared}"
+    for requirement in facts["left_out"]:
+        yield f"  left out     {requirement}"
     for service in facts["services"]:
         yield f"  service      {service['type']}{'' if service['required'] else ' (optional)'}"
     yield f"  from         {facts['source']} {facts['revision'][:12]}".rstrip()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,19 @@ from intellyhub_engine.cli.exits import CommandFailed, Exit
 
 __all__ = ["PlatformShelf"]
 
+AT_ONCE = {"Prefer": "respond-async"}
+LOOK_SECONDS = 0.3
+SILENCE_SECONDS = 120.0
+"""So long a platform may be out of reach while it installs: it restarts, a line is mended."""
+INTERRUPTED = "the platform was stopped while it installed; nothing has changed: try again"
+
 
 class PlatformShelf:
     """Sends folders of this machine; everything else the platform fetches itself."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, tell: Callable[[str], None]) -> None:
         self._client = client.patient()
+        self._tell = tell
 
     @property
     def place(self) -> str:
@@ -57,15 +65,13 @@ class PlatformShelf:
             wanted["folder"] = found.handle.single or Path(found.handle.origin.address).name
         else:
             wanted["source"] = found.handle
-        installed: dict[str, Any] = self._client.send("POST", "/api/plugins", wanted)
-        return installed
+        return self._follow(self._client.send("POST", "/api/plugins", wanted, headers=AT_ONCE))
 
     def installed(self) -> list[dict[str, Any]]:
         return self._client.pages("/api/plugins", installed="true")
 
     def update(self, name: str) -> dict[str, Any]:
-        updated: dict[str, Any] = self._client.send("POST", f"/api/plugins/{part(name)}/update")
-        return updated
+        return self._follow(self._client.send("POST", f"/api/plugins/{part(name)}/update", headers=AT_ONCE))
 
     def uninstall(self, name: str) -> None:
         self._client.send("DELETE", f"/api/plugins/{part(name)}")
@@ -85,6 +91,28 @@ class PlatformShelf:
                 raise
             return False
         return True
+
+    def _follow(self, begun: dict[str, Any]) -> dict[str, Any]:
+        """Wait until what was begun is over, telling its steps; the plugin. The line may break meanwhile. Raises
+        `CommandFailed`."""
+        path = f"/api/plugins/installations/{part(begun['id'])}"
+        shown, heard = 0, time.monotonic()
+        while True:
+            for step in begun["steps"][shown:]:
+                self._tell(step["text"])
+            shown = len(begun["steps"])
+            if begun["state"] != "running":
+                break
+            time.sleep(LOOK_SECONDS)
+            try:
+                begun, heard = self._client.get(path), time.monotonic()
+            except CommandFailed as fault:
+                if fault.code != Exit.BUSY or time.monotonic() - heard > SILENCE_SECONDS:
+                    raise
+        if begun["state"] != "done":
+            raise CommandFailed(begun["fault"] or INTERRUPTED, Exit.FAILED if begun["fault"] is None else Exit.INVALID)
+        installed: dict[str, Any] = self._client.get(f"/api/plugins/{part(begun['plugin'])}")
+        return installed
 
     def frozen(self) -> list[dict[str, Any]]:
         names = [plugin["name"] for plugin in self.installed()]

@@ -11,13 +11,14 @@ import click
 
 from intellyhub_control_plane.cli.connection import TOKEN, URL, connect, platform_options
 from intellyhub_control_plane.cli.logins import Logins, logins_path
+from intellyhub_engine.cli.session import Session
 from intellyhub_engine.errors import InputInvalid
 
 if TYPE_CHECKING:
     from intellyhub_control_plane.plugins.repositories import Repository
     from intellyhub_control_plane.plugins.store import Choices
 
-__all__ = ["Found", "Shelf", "choose_shelf", "place_options"]
+__all__ = ["Found", "Shelf", "choose_shelf", "place_options", "tell_step"]
 
 FOLDER = "plugins"
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
@@ -74,18 +75,30 @@ def place_options(command: Decorated) -> Decorated:
     return folder(here(platform_options(command)))
 
 
-def choose_shelf(folder: Path | None, here: bool, url: str | None, token: str | None) -> Shelf:
-    """What the flags say; without any the platform that is known, else the folder `plugins`. Raises `InputInvalid`."""
+def choose_shelf(
+    folder: Path | None,
+    here: bool,
+    url: str | None,
+    token: str | None,
+    tell: Callable[[str], None] = lambda step: None,
+) -> Shelf:
+    """What the flags say; without any the platform that is known, else the folder `plugins`. `tell` hears the steps of
+    what takes its time. Raises `InputInvalid`."""
     if (folder is not None or here) and (url or token):
         raise InputInvalid("--folder and --here are for a folder, --url and --token for a platform: say one of them")
     local = folder or (Path(FOLDER) if here or not knows_platform(url, token) else None)
     if local is not None:
         from intellyhub_control_plane.cli.plugins.folder_shelf import FolderShelf
 
-        return FolderShelf(local)
+        return FolderShelf(local, tell)
     from intellyhub_control_plane.cli.plugins.platform_shelf import PlatformShelf
 
-    return PlatformShelf(connect(url, token))
+    return PlatformShelf(connect(url, token), tell)
+
+
+def tell_step(session: Session) -> Callable[[str], None]:
+    """Shows a step to whoever waits for it."""
+    return lambda step: session.terminal.tell((f"  {step}", "dim"))
 
 
 def knows_platform(url: str | None, token: str | None) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from intellyhub_control_plane.cli.plugins.shelf import Shelf, choose_shelf, place_options
+from intellyhub_control_plane.cli.plugins.shelf import Shelf, choose_shelf, place_options, tell_step
 from intellyhub_engine.cli.exits import Exit
 from intellyhub_engine.cli.session import Session, debug_option, pass_session
 from intellyhub_engine.errors import EngineError, InputInvalid
@@ -33,7 +33,7 @@ def command(
       intellyhub plugins update rss-reader
       intellyhub plugins update all
     """
-    shelf = choose_shelf(folder, here, url, token)
+    shelf = choose_shelf(folder, here, url, token, tell_step(session))
     before = {plugin["name"]: plugin for plugin in shelf.installed()}
     wanted = list(before) if names == (ALL,) else list(names)
     if not wanted and not names:

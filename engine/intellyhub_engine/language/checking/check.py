@@ -15,6 +15,7 @@ from intellyhub_engine.language.checking.parameter_faults import find_parameter_
 from intellyhub_engine.language.checking.wait_faults import find_wait_faults
 from intellyhub_engine.language.model import Flow
 from intellyhub_engine.language.problems import Problem, ProblemCode
+from intellyhub_engine.language.schemas import schema_faults
 
 __all__ = ["check"]
 
@@ -35,15 +36,10 @@ def check(flow: Flow, catalogue: Catalogue) -> tuple[Problem, ...]:
 
 
 def _schema_faults(flow: Flow, key: str, schema: Mapping[str, Any] | None) -> Iterator[Problem]:
-    if schema is None:
-        return
-    from jsonschema import Draft202012Validator
-
-    for fault in Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema):
-        path = ".".join(str(part) for part in fault.absolute_path)
+    for fault in schema_faults(schema) if schema is not None else ():
         yield Problem(
             code=ProblemCode.WRONG_SCHEMA,
-            message=f"'{key}' is not a JSON Schema: {path + ': ' if path else ''}{fault.message}",
+            message=f"'{key}' is not a JSON Schema: {fault}",
             position=flow.places.top(key) if flow.places else None,
             expected="JSON Schema 2020-12, such as {type: object, properties: {…}}",
         )

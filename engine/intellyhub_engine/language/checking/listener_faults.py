@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from intellyhub_engine.catalogue.manifest import Catalogue, SourceType, Syntax
+from intellyhub_engine.catalogue.manifest import Catalogue
 from intellyhub_engine.language.checking.parameter_faults import (
     StatePlaces,
     faults_of_given,
-    fits,
-    is_dynamic,
+    own_faults,
     unknown_ones,
 )
 from intellyhub_engine.language.model import Flow, Listener
@@ -71,38 +69,4 @@ def find_listener_faults(flow: Flow, catalogue: Catalogue) -> Iterator[Problem]:
     yield from faults_of_given(where, listener.parameters, kind.parameters, strict=kind.installed)
     if not kind.open_parameters:
         yield from unknown_ones(where, listener.parameters, kind.parameters)
-    yield from _own_faults(where, kind)
-
-
-def _own_faults(where: ListenerPlaces, kind: SourceType) -> Iterator[Problem]:
-    """What the source says. It is shown only what the manifest finds right and no placeholder can change."""
-    if kind.load_examine is None:
-        return
-    known: dict[str, Any] = {}
-    unknown: set[str] = set()
-    for name, value in where.listener.parameters.items():
-        parameter = kind.parameters.get(name)
-        if parameter is None:
-            continue
-        is_literal = parameter.syntax is Syntax.LITERAL
-        is_known = is_literal or not _holds_placeholder(value, dollar_names=where.flow.dollar_names)
-        if is_known and (value is None or fits(value, parameter.types)):
-            known[name] = value
-        else:
-            unknown.add(name)
-    for fault in kind.load_examine()(known, unknown):
-        yield Problem(
-            code=ProblemCode.WRONG_VALUE,
-            message=fault.message,
-            severity=Severity.ERROR if fault.certain else Severity.WARNING,
-            position=where.along(fault.path),
-            suggestion=fault.suggestion,
-        )
-
-
-def _holds_placeholder(value: Any, *, dollar_names: bool) -> bool:
-    if isinstance(value, dict):
-        return any(_holds_placeholder(each, dollar_names=dollar_names) for pair in value.items() for each in pair)
-    if isinstance(value, list):
-        return any(_holds_placeholder(each, dollar_names=dollar_names) for each in value)
-    return is_dynamic(value, dollar_names=dollar_names)
+    yield from own_faults(where, listener.parameters, kind)

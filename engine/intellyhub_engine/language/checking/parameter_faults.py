@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from intellyhub_engine.catalogue.control import CONTROL
-from intellyhub_engine.catalogue.manifest import Catalogue, Parameter, StateType
+from intellyhub_engine.catalogue.manifest import Catalogue, Parameter, SourceType, StateType, Syntax
 from intellyhub_engine.catalogue.names import fold
 from intellyhub_engine.language.checking.graph_faults import place
 from intellyhub_engine.language.model import Flow, State
@@ -16,7 +16,7 @@ from intellyhub_engine.language.parsing.findings import kind_of
 from intellyhub_engine.language.problems import Position, Problem, ProblemCode, Severity
 from intellyhub_engine.language.spelling import did_you_mean, find_state_type
 
-__all__ = ["StatePlaces", "faults_of_given", "find_parameter_faults", "fits", "is_dynamic", "unknown_ones"]
+__all__ = ["StatePlaces", "faults_of_given", "find_parameter_faults", "is_dynamic", "own_faults", "unknown_ones"]
 
 PLACEHOLDER = re.compile(r"\{[^{}\n]+\}|\{[{%]")
 DOLLAR = re.compile(r"\$[^\W\d]")
@@ -65,6 +65,7 @@ def find_parameter_faults(flow: Flow, catalogue: Catalogue) -> Iterator[Problem]
             yield from _misspelled_common(flow, state)
         else:
             yield from unknown_ones(where, state.parameters, kind.parameters)
+        yield from own_faults(where, state.parameters, kind)
 
 
 def is_dynamic(value: Any, *, dollar_names: bool) -> bool:
@@ -96,6 +97,11 @@ class StatePlaces:
 
     def at(self, key: str) -> Position | None:
         return place(self.flow, self.state, key) if self.state else None
+
+    def along(self, path: tuple[str | int, ...]) -> Position | None:
+        """Where the way into a parameter's value leads."""
+        found = self.flow.places.along(self.state.name, path) if self.state and self.flow.places and path else None
+        return found or self.begins()
 
     def begins(self) -> Position | None:
         return self.state.position if self.state else None
@@ -195,6 +201,41 @@ def unknown_ones(
                 expected=", ".join(parameters) or "no parameter",
                 suggestion=did_you_mean(name, spellings | (STEERING_KEYS if where.state else set())),
             )
+
+
+def own_faults(where: StatePlaces, given: Mapping[str, Any], kind: StateType | SourceType) -> Iterator[Problem]:
+    """What the function itself says. It is shown only what the manifest finds right and no placeholder can change."""
+    if kind.load_examine is None:
+        return
+    known: dict[str, Any] = {}
+    unknown: set[str] = set()
+    for name, value in given.items():
+        parameter = kind.parameters.get(name)
+        if parameter is None:
+            continue
+        is_literal = parameter.syntax is Syntax.LITERAL
+        is_known = is_literal or not _holds_placeholder(value, dollar_names=where.flow.dollar_names)
+        if is_known and (value is None or fits(value, parameter.types)):
+            known[name] = value
+        else:
+            unknown.add(name)
+    for fault in kind.load_examine()(known, unknown):
+        yield Problem(
+            code=ProblemCode.WRONG_VALUE,
+            message=fault.message,
+            severity=Severity.ERROR if fault.certain else Severity.WARNING,
+            position=where.along(fault.path),
+            state=where.name,
+            suggestion=fault.suggestion,
+        )
+
+
+def _holds_placeholder(value: Any, *, dollar_names: bool) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_placeholder(each, dollar_names=dollar_names) for pair in value.items() for each in pair)
+    if isinstance(value, list):
+        return any(_holds_placeholder(each, dollar_names=dollar_names) for each in value)
+    return is_dynamic(value, dollar_names=dollar_names)
 
 
 def _misspelled_common(flow: Flow, state: State) -> Iterator[Problem]:

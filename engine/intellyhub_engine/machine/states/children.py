@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from intellyhub_engine.errors import PermanentError, RetryableError, StepTimedOut
+from intellyhub_engine.errors import InputUnfit, PermanentError, RetryableError, StepTimedOut
 from intellyhub_engine.journal.records import RunStatus, RunSuspended, RunWoken, StepStatus, Used, total_of
 from intellyhub_engine.language.expressions.codes import link
 from intellyhub_engine.language.values.values import text_of, wrap
 from intellyhub_engine.machine.active import ActiveRun
+from intellyhub_engine.machine.arrival import refuse_unfit
 from intellyhub_engine.machine.states.child import Job, work
 from intellyhub_engine.machine.states.failures import error_target_of
 from intellyhub_engine.machine.states.node import Move, Node, Suspends, success_target
@@ -19,11 +20,11 @@ from intellyhub_engine.machine.states.steps import finish
 
 if TYPE_CHECKING:
     from intellyhub_engine.language.expressions.codes import Code
-    from intellyhub_engine.language.program import StateCode
+    from intellyhub_engine.language.program import Program, StateCode
     from intellyhub_engine.language.values.scope import Scope
     from intellyhub_engine.machine.states.nodes import Nodes
 
-__all__ = ["MAX_DEPTH", "make_call", "make_mapped", "make_parallel"]
+__all__ = ["MAX_DEPTH", "make_call", "make_mapped", "make_parallel", "refuse_call"]
 
 MAX_DEPTH = 16
 """How deep flows may call one another, and branches may nest."""
@@ -105,11 +106,21 @@ def make_call(code: StateCode, nodes: Nodes) -> Node:
         program = run.host.find_flow(name) if run.host.find_flow else None
         if program is None:
             raise PermanentError(unknown_flow(code.name, name, tested=nodes.mocks is not None))
+        if nodes.mocks is None:
+            refuse_call(program, given)
         (child,) = run_children(run, code, [Job("call", None, program=program, variables=given)], 1)
         return settle(run, node, success_target(code), assign(answer_of(child, None), run.scope))
 
     node = Node(code, advance, error_target=error_target_of(code, nodes), pure=False)
     return node
+
+
+def refuse_call(program: Program, given: Mapping[str, Any]) -> None:
+    """Raise PermanentError where a call does not fit the `input` of the flow that is called."""
+    try:
+        refuse_unfit(program, given)
+    except InputUnfit as fault:
+        raise PermanentError(str(fault)) from fault
 
 
 def unknown_flow(state: str, flow: str, *, tested: bool) -> str:

@@ -27,6 +27,7 @@ __all__ = ["Host", "listen", "main"]
 
 LIMITS = Limits(cpu_seconds=None)
 EXIT_FAILED = 1
+ENDING = "the listener has to end"
 
 
 def main(descriptor: int) -> NoReturn:
@@ -78,11 +79,13 @@ class Host:
         number = next(self._numbers)
         answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         with self._lock:
+            if self.stopping.is_set():  # nobody hears answers any more
+                raise ConnectionError(ENDING)
             self._waiting[number] = answers
             self.wire.send({**message, "number": number})
         answer = answers.get()
         if answer.get("kind") == "stop":
-            raise ConnectionError("the listener has to end")
+            raise ConnectionError(ENDING)
         return answer
 
     def tell(self, message: dict[str, Any]) -> None:
@@ -113,8 +116,8 @@ class Host:
                 waiting = self._waiting.pop(number, None) if isinstance(number, int) else None
             if waiting is not None:
                 waiting.put(message)
-        self.stopping.set()
         with self._lock:
+            self.stopping.set()
             for waiting in self._waiting.values():
                 waiting.put({"kind": "stop"})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from intellyhub_engine.catalogue.names import fold, fold_source
+from intellyhub_functions.plugins.plugin import spelled
 from intellyhub_functions.plugins.running.house import furnish
 
 __all__ = ["find_class", "find_function", "open_plugin"]
@@ -55,10 +55,9 @@ def find_class(folder: str, module: str, name: str | None, kind: str, *, listene
     found = getattr(loaded, name, None) if name else None
     if isinstance(found, type):
         return found
-    spell = fold_source if listener else (lambda text: fold(text).replace("_", ""))
-    by_id = {spell(identity): each for identity, each in registry.items()}
+    by_id = {spelled(identity, listener=listener): each for identity, each in registry.items()}
     own = {each for each in registry.values() if each.__module__ == loaded.__name__ and issubclass(each, base)}
-    chosen = by_id.get(spell(kind)) or (own.pop() if len(own) == 1 else None)
+    chosen = by_id.get(spelled(kind, listener=listener)) or (own.pop() if len(own) == 1 else None)
     if chosen is None:
         raise LookupError(f"{module} has no class for {kind!r}; registered are {', '.join(registry) or 'none'}")
     return chosen

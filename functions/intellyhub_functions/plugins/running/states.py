@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 import traceback
@@ -77,6 +76,7 @@ def perform_native(task: Record) -> Record:
 
 def perform_published(task: Record) -> Record:
     """A class of the published interface."""
+    from intellyhub.calling import finish
     from intellyhub_functions.plugins.running.formatting import keep
     from intellyhub_functions.plugins.running.loading import find_class, open_plugin
     from intellyhub_functions.plugins.running.variables import Variables
@@ -90,7 +90,7 @@ def perform_published(task: Record) -> Record:
     validate = getattr(state, "validate_config", None)
     if callable(validate) and validate() is False:
         raise ValueError("validate_config() says that the state's configuration is not valid")
-    target = finish(state.execute(variables))
+    target = read_target(finish(state.execute(variables)))
     changed, removed, refused = variables.changes()
     for name, why in refused.items():
         write("warning", f"{name} is not kept as a variable: {why}")
@@ -115,21 +115,12 @@ def make_config(task: Record) -> dict[str, Any]:
     return config | ({"output": task["output"]} if task["output"] else {})
 
 
-def finish(result: Any) -> str | None:
-    """The next state's name; of an `async` plugin, after it has run."""
-    if inspect.isawaitable(result):
-        import asyncio  # late: most plugins need none of it
-
-        result = asyncio.run(wait_for(result))
+def read_target(result: Any) -> str | None:
+    """The next state's name."""
     if result is None or isinstance(result, str):
         return result or None
     write("warning", f"the plugin gave {type(result).__name__} instead of a state's name; the run ends there")
     return None
-
-
-async def wait_for(awaitable: Any) -> Any:
-    """Its result."""
-    return await awaitable
 
 
 def find_fault(target: str | None, value: Any, config: Mapping[str, Any]) -> str | None:

@@ -28,9 +28,9 @@ from intellyhub_functions.rpc.messages import Call, Code, RpcFault, make_fault, 
 from intellyhub_functions.sources.a2a.card import make_card
 from intellyhub_functions.sources.a2a.messages import as_object, is_wanted, make_event, make_rpc_event
 from intellyhub_functions.sources.a2a.tasks import Telling
-from intellyhub_functions.sources.callers import Callers, make_callers
+from intellyhub_functions.sources.callers import Callers, examine, make_callers
 
-__all__ = ["A2aHook", "open_hook"]
+__all__ = ["A2aHook", "examine", "open_hook"]
 
 DEFAULT_REPLY_SECONDS = 300.0
 MAX_BODY_BYTES = 4 << 20

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from intellyhub_engine.errors import PermanentError, RetryableError
+from intellyhub_engine.errors import RetryableError
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
+from intellyhub_functions.files.paths import place, shown
 from intellyhub_functions.settings import settings
 from intellyhub_functions.sources.backoff import Backoff
-from intellyhub_functions.sources.directory.faults import find_unknown_kinds
-from intellyhub_functions.sources.directory.patterns import Patterns, as_list, make_patterns
+from intellyhub_functions.sources.directory.faults import KINDS
 from intellyhub_functions.sources.directory.snapshot import Change, Snapshot, compare, take_snapshot
 from intellyhub_functions.sources.directory.waking import watch
-from intellyhub_functions.states.file.paths import place, shown
+from intellyhub_functions.sources.patterns import Patterns, make_patterns, read_kinds
 
 __all__ = ["listen"]
 
@@ -34,10 +34,7 @@ UNWATCHED_SECONDS = 30.0
 def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
     """Compare the folder with what it held, also over a restart; a file counts once it rests for `poll_interval`."""
     folder = place(text_of(parameters.get("path") or "."), context.workspace, also=settings().directories)
-    events = parameters.get("events", ["created", "modified"])
-    for fault in find_unknown_kinds(events):
-        raise PermanentError(fault.message)
-    kinds = as_list(events)
+    kinds = read_kinds(parameters.get("events", ["created", "modified"]), KINDS)
     patterns = make_patterns(parameters.get("file_patterns", ["*"]), parameters.get("ignore_patterns", []))
     recursive = bool(parameters.get("recursive", True))
     rest_seconds = shortest_rest_seconds = float(parameters.get("poll_interval", 1.0))

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from intellyhub_engine.catalogue.manifest import ParameterFault
-from intellyhub_engine.errors import PermanentError
-from intellyhub_engine.language.spelling import did_you_mean
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_functions.settings import settings
-from intellyhub_functions.sources.directory.patterns import as_list, make_patterns
+from intellyhub_functions.sources.patterns import faults_of_kinds, faults_of_patterns
 
-__all__ = ["examine", "find_unknown_kinds"]
+__all__ = ["KINDS", "examine"]
 
 KINDS = frozenset(("created", "modified", "deleted"))
 
@@ -24,25 +22,8 @@ def examine(known: Mapping[str, Any], unknown: Collection[str]) -> Iterator[Para
     if known.get("path") is not None:
         yield from faults_of_path(text_of(known["path"]))
     if known.get("events") is not None:
-        yield from find_unknown_kinds(known["events"])
-    for name in ("file_patterns", "ignore_patterns"):
-        if known.get(name) is not None:
-            try:
-                make_patterns(known[name], [])
-            except PermanentError as fault:
-                yield ParameterFault((name,), str(fault))
-
-
-def find_unknown_kinds(written: Any) -> Iterator[ParameterFault]:
-    """What `events` names that never happens to a file."""
-    kinds = as_list(written)
-    if not kinds:
-        yield ParameterFault(("events",), f"events name nothing; known are {', '.join(sorted(KINDS))}")
-    for number, kind in enumerate(kinds):
-        if kind not in KINDS:
-            path = ("events", number) if isinstance(written, list) else ("events",)
-            message = f"events name {kind[:40]!r}; known are {', '.join(sorted(KINDS))}"
-            yield ParameterFault(path, message, did_you_mean(kind, KINDS))
+        yield from faults_of_kinds(known["events"], KINDS)
+    yield from faults_of_patterns(known)
 
 
 def faults_of_path(written: str) -> Iterator[ParameterFault]:

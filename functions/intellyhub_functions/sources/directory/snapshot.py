@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from intellyhub_functions.sources.directory.patterns import Patterns
-from intellyhub_functions.sources.folders import opened
+from intellyhub_functions.files.folders import opened
+from intellyhub_functions.sources.patterns import Patterns
 
 __all__ = ["Change", "Snapshot", "compare", "take_snapshot"]
 
@@ -43,7 +43,7 @@ def take_snapshot(folder: Path, patterns: Patterns, *, recursive: bool) -> Snaps
     found: Snapshot = {}
     seen = 0
     with opened(folder) as handle:
-        for place, folders, files, inner in os.fwalk(".", dir_fd=handle, follow_symlinks=False):
+        for place, folders, files, inner in os.fwalk(".", onerror=leave_out, dir_fd=handle, follow_symlinks=False):
             depth = place.count("/")
             if not recursive or depth >= MAX_DEPTH:
                 folders.clear()
@@ -53,6 +53,13 @@ def take_snapshot(folder: Path, patterns: Patterns, *, recursive: bool) -> Snaps
             if len(found) > MAX_FILES or seen > MAX_ENTRIES:
                 raise OSError(errno.E2BIG, f"more than {MAX_FILES} files fit, or {MAX_ENTRIES} are there at all")
     return found
+
+
+def leave_out(fault: OSError) -> None:
+    """Pass by a folder within that went meanwhile, or is not for this user. For everything else there is no snapshot:
+    files that cannot be seen just now would count as deleted."""
+    if fault.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES):
+        raise fault
 
 
 def note(path: str, name: str, folder: int, patterns: Patterns, found: Snapshot) -> None:

@@ -2,19 +2,20 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.machine.source import MemoryCursors
-from intellyhub_functions.settings import settings
+from intellyhub_functions.files.folders import opened
 from intellyhub_functions.sources.directory import snapshot
 from intellyhub_functions.sources.directory.directory import listen
-from intellyhub_functions.sources.directory.patterns import expand_braces, make_patterns
-from intellyhub_functions.sources.folders import opened
+from intellyhub_functions.sources.patterns import expand_braces, make_patterns
 from intellyhub_functions.testing.examples import run_example
-from intellyhub_functions.testing.surroundings import Listening, Log, await_that, make_context
+from intellyhub_functions.testing.surroundings import Listening, Log, await_that, configured, make_context
 
 
 def watch(tmp_path, cursors=None, **parameters):
@@ -98,17 +99,15 @@ def test_a_folder_outside_the_workspace_is_refused(tmp_path):
         next(listen({"path": "/etc"}, make_context(tmp_path)))
 
 
-def test_a_folder_that_the_installation_names_may_be_watched(tmp_path, monkeypatch):
-    monkeypatch.setenv("INTELLYHUB_DIRECTORIES", str(tmp_path / "shared"))
-    settings.cache_clear()
-    try:
-        (tmp_path / "shared/in").mkdir(parents=True)
-        with watch(tmp_path / "workspace", path=str(tmp_path / "shared/in"), emit_existing=True) as source:
-            (tmp_path / "shared/in/a").write_text("x")
-            assert source.next().data["file_path"] == str(tmp_path / "shared/in/a")
-    finally:
-        monkeypatch.undo()
-        settings.cache_clear()
+def test_a_folder_that_the_installation_names_may_be_watched(tmp_path):
+    folder = tmp_path / "shared/in"
+    folder.mkdir(parents=True)
+    with (
+        configured(INTELLYHUB_DIRECTORIES=str(tmp_path / "shared")),
+        watch(tmp_path / "workspace", path=str(folder), emit_existing=True) as source,
+    ):
+        (folder / "a").write_text("x")
+        assert source.next().data["file_path"] == str(folder / "a")
 
 
 def test_a_link_that_is_put_in_the_place_of_the_folder_leads_nowhere(inbox, tmp_path):
@@ -148,6 +147,21 @@ def test_folders_are_looked_into_only_so_deep(inbox):
         (deep / "f").write_text("x")
     found = snapshot.take_snapshot(inbox.resolve(), make_patterns(["*"], []), recursive=True)
     assert len(found) == snapshot.MAX_DEPTH
+
+
+def test_a_folder_that_cannot_be_opened_now_does_not_count_as_empty(inbox, monkeypatch):
+    (inbox / "sub").mkdir()
+    (inbox / "sub/a").write_text("x")
+    open_file = os.open
+
+    def refuse(path, *arguments, **more):
+        if path == "sub":
+            raise OSError(errno.EMFILE, "Too many open files")
+        return open_file(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OSError, match="Too many"):
+        snapshot.take_snapshot(inbox.resolve(), make_patterns(["*"], []), recursive=True)
 
 
 def test_an_unknown_kind_of_change_is_refused(tmp_path):

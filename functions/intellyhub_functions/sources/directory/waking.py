@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from intellyhub_engine.machine.source import SourceContext
-from intellyhub_functions.sources.folders import opened
+from intellyhub_functions.files.folders import opened
 
 __all__ = ["watch"]
 

@@ -19,7 +19,7 @@ def running(request, tmp_path_factory):
             yield server
     else:
         folder = tmp_path_factory.mktemp("dovecot")
-        with Dovecot(folder, make_certificate(folder)) as server:
+        with Dovecot(make_certificate(folder)) as server:
             yield server
 
 
@@ -31,6 +31,6 @@ def server(running):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def told_soon(monkeypatch):
     """A source that is told to stop does so at once."""
     monkeypatch.setattr(mailbox, "LOOK_SECONDS", 0.05)

@@ -60,10 +60,11 @@ class Inbox:
         self._context = context
         self._account = find_account(parameters, context)
         self._filter = read_filter(parameters.get("filter"))
+        self._folder = text_of(parameters.get("folder") or "INBOX")
         account = self._account
-        named = f"{account.server} {account.port} {account.username} {account.folder}"
+        named = f"{account.server} {account.port} {account.username} {self._folder}"
         self._digest = hashlib.sha256(named.encode()).hexdigest()[:12]
-        self._key = f"email {account.folder} {self._digest}"
+        self._key = f"email {self._folder} {self._digest}"
         self._tries: dict[int, int] = {}
 
     def session(self, backoff: Backoff) -> Iterator[Event]:
@@ -94,7 +95,8 @@ class Inbox:
             from intellyhub_functions.sources.email.mailbox import Mailbox
         except ModuleNotFoundError as fault:
             raise PermanentError("the email listener needs the extra `mail` of intellyhub-functions") from fault
-        return Mailbox(self._account, self._context.stopping)
+        read_only = not self._parameters.get("mark_seen", True)
+        return Mailbox(self._account, self._folder, self._context.stopping, read_only=read_only)
 
     def _find_place(self, folder: Folder, mailbox: Mailbox) -> Place:
         """Where the last session ended; where to begin, in a folder that is new or has been renumbered."""

@@ -11,9 +11,9 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
+from intellyhub_functions.files.paths import place, shown
+from intellyhub_functions.files.storage import write_whole
 from intellyhub_functions.sources.email.message import File
-from intellyhub_functions.sources.folders import write_into
-from intellyhub_functions.states.file.paths import place, shown
 
 __all__ = ["describe"]
 
@@ -49,8 +49,7 @@ def save(file: File, name: str, folder: str, parameters: Mapping[str, Any], cont
     below = text_of(parameters.get("attachments_path") or DEFAULT_FOLDER)
     try:
         path = place(f"{below}/{folder}/{name}", context.workspace)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_into(path.parent, path.name, file.content)
+        write_whole(path, file.content)
     except (PermanentError, OSError) as fault:
         if isinstance(fault, OSError) and fault.errno in NO_ROOM:
             raise RetryableError(f"the file {name!r} cannot be saved: {fault.strerror}") from fault

@@ -17,8 +17,8 @@ from imapclient import IMAPClient
 from imapclient.exceptions import CapabilityError, LoginError, ProtocolError
 
 from intellyhub_engine.errors import PermanentError, RetryableError
+from intellyhub_functions.mail.account import Account
 from intellyhub_functions.network.patience import Stopped, finish
-from intellyhub_functions.sources.email.account import Account
 from intellyhub_functions.sources.email.folder import Folder, Head, Unreadable
 from intellyhub_functions.sources.email.wire import Client, Wire
 
@@ -42,8 +42,10 @@ class Mailbox:
     """A session; used by one thread at a time. Everything raises RetryableError, PermanentError for what another try
     meets again, and Stopped."""
 
-    def __init__(self, account: Account, stopping: threading.Event) -> None:
+    def __init__(self, account: Account, folder: str, stopping: threading.Event, *, read_only: bool) -> None:
         self._account = account
+        self._folder = folder
+        self._read_only = read_only
         self._stopping = stopping
         self._socket: socket.socket | None = None
         self._closed = False
@@ -94,7 +96,7 @@ class Mailbox:
 
     def mark_seen(self, uid: int) -> None:
         """Set the flag that says that somebody has read it."""
-        if not self._account.read_only:
+        if not self._read_only:
             self._ask(lambda client: client.add_flags([uid], [rb"\Seen"], silent=True))
 
     def can_wait(self) -> bool:
@@ -163,7 +165,7 @@ class Mailbox:
 
     def _refused(self, fault: LoginError) -> PermanentError | RetryableError:
         """A login that failed: of the password, unless the server says otherwise or has gone."""
-        passing = isinstance(fault.__context__, imaplib.IMAP4.abort) or PASSING.search(str(fault))
+        passing = is_broken(fault) or PASSING.search(str(fault))
         kind = RetryableError if passing else PermanentError
         account = self._account
         return kind(f"{account.name} refuses the user {account.username!r}: {shortened(fault)}")
@@ -189,11 +191,11 @@ class Mailbox:
             client.starttls(account.tls)
         self._log_in(client)
         try:
-            selected = client.select_folder(account.folder, readonly=account.read_only)
+            selected = client.select_folder(self._folder, readonly=self._read_only)
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as fault:
-            raise RetryableError(f"{account.name}: the folder {account.folder!r}: {shortened(fault)}") from fault
+            raise RetryableError(f"{account.name}: the folder {self._folder!r}: {shortened(fault)}") from fault
         return Folder(
             validity=int(selected.get(b"UIDVALIDITY", 0)),
             next_uid=int(selected.get(b"UIDNEXT") or max(client.search(["ALL"]), default=0) + 1),
@@ -207,15 +209,12 @@ class Mailbox:
             else:
                 client.plain_login(account.username, account.password)
             return
-        for last in (False, True):
-            token = account.tokens.get(self._stopping)
-            try:
-                client.oauth2_login(account.username, token)
-                return
-            except LoginError as fault:
-                account.tokens.forget(token)
-                if last or not account.tokens.renewable or isinstance(fault.__context__, imaplib.IMAP4.abort):
-                    raise
+        account.tokens.show(
+            lambda token: client.oauth2_login(account.username, token),
+            account.keeping,
+            refuses=lambda fault: isinstance(fault, LoginError) and not is_broken(fault),
+            cancelled=self._stopping,
+        )
 
     def _note_socket(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -228,6 +227,11 @@ class Mailbox:
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def is_broken(fault: LoginError) -> bool:
+    """Whether a login failed because the connection did."""
+    return isinstance(fault.__context__, imaplib.IMAP4.abort)
 
 
 def make_head(uid: int, entry: Mapping[bytes, Any]) -> Head:

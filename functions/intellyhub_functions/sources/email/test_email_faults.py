@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from intellyhub_engine.errors import PermanentError
-from intellyhub_functions.settings import settings
 from intellyhub_functions.sources.email import email as listener
 from intellyhub_functions.sources.email.mailbox import Mailbox
 from intellyhub_functions.sources.email.message import read_letter
@@ -18,7 +17,7 @@ from intellyhub_functions.testing.mail_listening import letter, watch
 from intellyhub_functions.testing.proxy import Proxy
 from intellyhub_functions.testing.server import Answer, LocalServer
 from intellyhub_functions.testing.standing import await_contact, await_failure, standing_of
-from intellyhub_functions.testing.surroundings import await_that
+from intellyhub_functions.testing.surroundings import await_that, configured
 
 
 def test_the_server_may_go_and_come_back(tmp_path):
@@ -174,12 +173,10 @@ def test_a_listener_that_says_too_little_is_refused(server, tmp_path, missing):
         source.next()
 
 
-def test_a_server_that_may_not_be_reached_is_refused(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("INTELLYHUB_NETWORK", "public")
-    settings.cache_clear()
-    try:
-        with watch(server, tmp_path) as source, pytest.raises(PermanentError, match="may not connect"):
-            source.next()
-    finally:
-        monkeypatch.undo()
-        settings.cache_clear()
+def test_a_server_that_may_not_be_reached_is_refused(server, tmp_path):
+    with (
+        configured(INTELLYHUB_NETWORK="public"),
+        watch(server, tmp_path) as source,
+        pytest.raises(PermanentError, match="may not connect"),
+    ):
+        source.next()

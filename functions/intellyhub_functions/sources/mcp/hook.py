@@ -15,18 +15,11 @@ from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.hook import Accept, Callee, Direct, Facts, HookAnswer, Ran, Received, Refused, read_ran
 from intellyhub_functions.rpc import mcp_protocol as protocol
 from intellyhub_functions.rpc.messages import Call, Code, RpcFault, make_fault, make_result, pack, read_call
-from intellyhub_functions.sources.callers import Callers, make_callers
-from intellyhub_functions.sources.mcp.results import Answering, make_error_result
-from intellyhub_functions.sources.mcp.tools import (
-    LISTENER,
-    find_faults,
-    find_tool,
-    make_tool,
-    takes_bare_input,
-    tools_of,
-)
+from intellyhub_functions.sources.callers import Callers, examine, make_callers
+from intellyhub_functions.sources.mcp.results import Answering
+from intellyhub_functions.sources.mcp.tools import LISTENER, find_tool, make_tool, takes_bare_input, tools_of
 
-__all__ = ["McpHook", "open_hook", "open_tenant_hook", "path_of"]
+__all__ = ["McpHook", "examine", "open_hook", "open_tenant_hook", "path_of"]
 
 EVENT_TYPE = "io.intellyhub.mcp.request"
 DEFAULT_REPLY_SECONDS = 300.0
@@ -144,10 +137,6 @@ class McpHook:
         if not isinstance(arguments, dict):
             raise RpcFault(Code.INVALID_PARAMS, "the arguments must be an object", call_id=call.id)
         answering = Answering(call, flow, modern=modern)
-        faults = "; ".join(find_faults(flow, arguments))
-        if faults:
-            refused = {**make_error_result(faults), **({"resultType": "complete"} if modern else {})}
-            return Direct(make_result(call, refused))
         data = make_data(flow, arguments, call, received)
         event = make_event(flow, data, identity_of(call, received), now_ns)
         takes_stream = "text/event-stream" in received.headers.get("accept", "")
@@ -185,7 +174,7 @@ MODERN_METHODS: Mapping[str, Callable[[McpHook, Call], dict[str, Any]]] = {
 def make_data(flow: Callee, arguments: dict[str, Any], call: Call, received: Received) -> Any:
     """The event's data: for this listener all it may ask about, for any other flow what it is called with."""
     if flow.listener != LISTENER:
-        return arguments["input"] if takes_bare_input(flow) else arguments
+        return arguments.get("input") if takes_bare_input(flow) else arguments
     return {
         "command": call.params["name"],
         "message": arguments.get("message"),

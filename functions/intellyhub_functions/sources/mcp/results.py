@@ -12,7 +12,7 @@ from intellyhub_engine.machine.hook import Callee, HookAnswer, Ran, Seen, Stream
 from intellyhub_functions.rpc.messages import Call, make_frame, make_result, pack, result_of
 from intellyhub_functions.sources.mcp.tools import has_output
 
-__all__ = ["Answering", "make_error_result"]
+__all__ = ["Answering"]
 
 GOES_ON = "The run has not ended yet and goes on. Calling again would start another one."
 

@@ -1,4 +1,4 @@
-"""Flows as tools: what a client is told of one, and what is wrong with the arguments that it calls one with.
+"""Flows as tools: what a client is told of one.
 
 https://modelcontextprotocol.io/specification/2025-11-25/server/tools
 """
@@ -6,26 +6,16 @@ https://modelcontextprotocol.io/specification/2025-11-25/server/tools
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.hook import Callee
 
-__all__ = ["find_faults", "find_tool", "make_tool", "name_of", "takes_bare_input", "tools_of"]
+__all__ = ["find_tool", "make_tool", "name_of", "takes_bare_input", "tools_of"]
 
 LISTENER = "mcp"
 MAX_NAME = 64
 PLAIN = re.compile(r"[^A-Za-z0-9_-]")
-TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-    "null": (type(None),),
-}
 PUBLISHED_INPUT = {
     "type": "object",
     "properties": {
@@ -86,42 +76,3 @@ def input_of(flow: Callee) -> Mapping[str, Any]:
     if takes_bare_input(flow):
         return {"type": "object", "properties": {"input": flow.input_schema}, "required": ["input"]}
     return {"type": "object", **flow.input_schema}
-
-
-def find_faults(flow: Callee, arguments: Mapping[str, Any]) -> Iterator[str]:
-    """What is plainly wrong with the arguments, one level deep. No more than that here: a schema's patterns are its
-    author's, and could keep whoever checks them busy for ever."""
-    schema = input_of(flow)
-    properties = schema.get("properties")
-    known = properties if isinstance(properties, Mapping) else {}
-    required = schema.get("required")
-    for name in required if isinstance(required, list) else ():
-        if name not in arguments:
-            yield f"{text_of(name)} is missing"
-    for name, value in arguments.items():
-        if name in known:
-            yield from faults_of(name, value, known[name])
-        elif schema.get("additionalProperties") is False:
-            yield f"{name[:100]} is not known; there are {', '.join(map(text_of, known)) or 'no arguments'}"
-
-
-def faults_of(name: str, value: Any, schema: Any) -> Iterator[str]:
-    """What is wrong with one argument."""
-    if not isinstance(schema, Mapping):
-        return
-    kinds = schema.get("type")
-    wanted = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)]
-    if wanted and not any(is_of(value, kind) for kind in wanted):
-        yield f"{name} must be of type {' or '.join(wanted)}"
-    choices = schema.get("enum")
-    if isinstance(choices, list) and value not in choices:
-        yield f"{name} must be one of {', '.join(map(text_of, choices))[:500]}"
-
-
-def is_of(value: Any, kind: str) -> bool:
-    """Whether a value is of one of JSON Schema's types; one that it does not know is none of our business."""
-    if isinstance(value, bool):
-        return kind == "boolean" or kind not in TYPES
-    if kind == "integer" and isinstance(value, float):
-        return value.is_integer()
-    return kind not in TYPES or isinstance(value, TYPES[kind])

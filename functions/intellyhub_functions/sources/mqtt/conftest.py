@@ -58,6 +58,6 @@ def topic(request):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def told_soon(monkeypatch):
     """A source that is told to stop does so at once."""
     monkeypatch.setattr(mqtt, "LOOK_SECONDS", 0.05)

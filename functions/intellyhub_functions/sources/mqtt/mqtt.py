@@ -99,7 +99,7 @@ class Post:
         """Have a connection whose subscriptions are those that the listener names."""
         context, broker = self._context, self._broker
         expiry = int(self._parameters.get("session_expiry", 604800)) if self._persistent else 0
-        present = receiver.open(
+        present = receiver.open_session(
             broker, keepalive=self._keepalive, seconds=self._seconds, expiry_seconds=expiry, stopping=context.stopping
         )
         if self._subscribed and not present and self._persistent:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import collections
-import contextlib
-import ssl
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, MQTTMessage, MQTTv5
@@ -17,19 +14,15 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from intellyhub_engine.errors import PermanentError, RetryableError
+from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.frozen import dataclass
-from intellyhub_functions.mqtt.client import MAX_PACKET_BYTES, Broker, GuardedClient, refused
-from intellyhub_functions.network.patience import Stopped, finish
+from intellyhub_functions.mqtt.client import MAX_PACKET_BYTES, Broker, GuardedClient
 
 __all__ = ["Arrival", "Receiver", "Subscription"]
 
 MAX_WAITING = 200
 MAX_WAITING_BYTES = 8 * 1024 * 1024
 """Messages that are held until their turn comes; for more the broker has to wait."""
-LOOK_SECONDS = 0.5
-CLOSE_SECONDS = 1.0
-"""For taking leave; a broker that does not answer is left without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,47 +63,22 @@ class Receiver(GuardedClient):
     def __init__(self, *, client_id: str, protocol: int, clean: bool) -> None:
         super().__init__(client_id=client_id, protocol=protocol, clean=clean)
         self._clean = clean
-        self._changed = threading.Condition()
         self._waiting: collections.deque[Arrival] = collections.deque()
         self._waiting_bytes = 0
-        self._answer: tuple[bool, ReasonCode] | None = None
-        """Session present, and the broker's word."""
-        self._granted: Sequence[ReasonCode] | None = None
-        self._end: str | None = None
-        """Why the connection ended."""
-        self._closing = False
+        self._granted: list[ReasonCode] = []
+        """The broker's word for each topic that was asked for."""
         self._subscribes = False
         self._withheld: int | None = None
-        self.on_connect = self._note_answer
         self.on_subscribe = self._note_granted
-        self.on_disconnect = self._note_end
 
-    def open(
+    def open_session(
         self, broker: Broker, *, keepalive: int, seconds: float, expiry_seconds: int, stopping: threading.Event
     ) -> bool:
         """Connect; whether the broker remembers the session. Raises RetryableError, PermanentError, Stopped."""
-        self.connect_timeout = seconds
         start: dict[str, Any] = {}
         if self._protocol == MQTTv5:
             start = {"clean_start": self._clean, "properties": make_properties(expiry_seconds)}
-        try:
-            finish(
-                lambda: self.connect(broker.host, broker.port, keepalive, **start),
-                abandon=self.abandon,
-                stopping=stopping,
-                seconds=seconds * 2,
-            )
-        except ssl.SSLCertVerificationError as fault:
-            raise PermanentError(f"{broker.name}: its certificate is not valid: {fault.verify_message}") from fault
-        except (OSError, ValueError) as fault:
-            raise RetryableError(f"{broker.name} cannot be reached: {fault}") from fault
-        self.loop_start()
-        self._await(lambda: self._answer is not None, broker, seconds, stopping)
-        assert self._answer is not None
-        present, reason = self._answer
-        if reason.is_failure:
-            raise refused(broker.name, reason)
-        return present
+        return self.open(broker, seconds=seconds, stopping=stopping, keepalive=keepalive, **start)
 
     def take_topics(
         self, subscription: Subscription, broker: Broker, *, seconds: float, stopping: threading.Event
@@ -122,11 +90,11 @@ class Receiver(GuardedClient):
             if not subscription.existing:
                 handling = SubscribeOptions.RETAIN_DO_NOT_SEND
             topics = [(topic, SubscribeOptions(qos=qos, retainHandling=handling)) for topic, qos in topics]
-        self._forget_granted()
+        self._granted.clear()
+        self._subscribes = True
         self.subscribe(topics)
-        self._await(lambda: self._granted is not None, broker, seconds, stopping)
-        granted: Sequence[ReasonCode] = self._granted or ()
-        for topic, reason in zip(subscription.topics, granted, strict=False):
+        self.wait_until(lambda: bool(self._granted), broker, seconds, stopping)
+        for topic, reason in zip(subscription.topics, self._granted, strict=False):
             if reason.is_failure:
                 raise PermanentError(f"{broker.name} refuses the topic {topic!r}: {reason}")
 
@@ -153,27 +121,6 @@ class Receiver(GuardedClient):
             super()._send_puback(arrival.mid)
         elif arrival.qos == 2:
             super()._send_pubrec(arrival.mid)
-
-    def close(self) -> None:
-        """End the connection in order."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-        self.disconnect()
-        with contextlib.suppress(TimeoutError):
-            finish(self.loop_stop, abandon=self.abandon, stopping=threading.Event(), seconds=CLOSE_SECONDS)
-
-    def _await(self, done: Callable[[], bool], broker: Broker, seconds: float, stopping: threading.Event) -> None:
-        ends = time.monotonic() + seconds
-        with self._changed:
-            while not done():
-                if stopping.is_set():
-                    raise Stopped
-                if self._end is not None:
-                    raise RetryableError(f"{broker.name} closed the connection: {self._end}")
-                if time.monotonic() > ends:
-                    raise RetryableError(f"{broker.name} did not answer in time")
-                self._changed.wait(min(LOOK_SECONDS, seconds))
 
     def _handle_publish(self) -> MQTTErrorCode:
         self._withheld = None
@@ -205,23 +152,9 @@ class Receiver(GuardedClient):
     def _has_room(self) -> bool:
         return len(self._waiting) < MAX_WAITING and self._waiting_bytes < MAX_WAITING_BYTES
 
-    def _note_answer(self, client: Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
-        with self._changed:
-            self._answer = (bool(flags.session_present), reason)
-            self._changed.notify_all()
-
     def _note_granted(self, client: Client, data: Any, mid: int, reasons: list[ReasonCode], properties: Any) -> None:
         with self._changed:
-            self._granted = reasons
-            self._changed.notify_all()
-
-    def _forget_granted(self) -> None:
-        self._granted = None
-        self._subscribes = True
-
-    def _note_end(self, client: Client, data: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
-        with self._changed:
-            self._end = str(reason)
+            self._granted.extend(reasons)
             self._changed.notify_all()
 
 

@@ -2,9 +2,7 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
-import socket
 import threading
-import time
 
 import pytest
 
@@ -13,68 +11,9 @@ from intellyhub_engine.machine.source import MemoryCursors
 from intellyhub_functions.sources.mqtt import ledger
 from intellyhub_functions.sources.mqtt.ledger import Ledger
 from intellyhub_functions.sources.mqtt.mqtt import listen
-from intellyhub_functions.sources.mqtt.receiver import Arrival
+from intellyhub_functions.sources.mqtt.receiver import Arrival, Receiver
+from intellyhub_functions.testing.mqtt_scripted import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, Scripted
 from intellyhub_functions.testing.surroundings import Listening, Log, make_context
-
-CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK = 1, 2, 3, 4, 5, 6, 7, 8, 9
-ANSWER_SECONDS = 5
-QUIET_SECONDS = 0.3
-
-
-class Scripted:
-    """Takes one connection after the other; `expect` waits for a packet of the client's, `say` sends one."""
-
-    def __init__(self):
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(ANSWER_SECONDS)
-        self.port = self._listener.getsockname()[1]
-        self._connection = socket.socket()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *fault):
-        self.hang_up()
-        self._listener.close()
-
-    def greet(self, *, present):
-        """Take a connection whose session is known, or not; then its subscription is taken too."""
-        self._connection.close()
-        self._connection, _ = self._listener.accept()
-        self._connection.settimeout(ANSWER_SECONDS)
-        self.expect(CONNECT)
-        self.say(CONNACK, bytes([present, 0]))
-        if not present:
-            body = self.expect(SUBSCRIBE)
-            self.say(SUBACK, body[:2] + body[-1:])
-
-    def hang_up(self):
-        self._connection.close()
-
-    def publish(self, payload, *, qos, mid, dup=False):
-        body = b"\x00\x01t" + mid.to_bytes(2, "big") + payload
-        self.say(PUBLISH, body, flags=dup << 3 | qos << 1)
-
-    def say(self, kind, body, flags=0):
-        self._connection.sendall(bytes([kind << 4 | flags, len(body)]) + body)
-
-    def expect(self, kind):
-        found, body = self.read()
-        assert found == kind, f"packet {found} came, not {kind}"
-        return body
-
-    def read(self):
-        head = self._connection.recv(2)
-        return head[0] >> 4, self._connection.recv(head[1], socket.MSG_WAITALL) if head[1] else b""
-
-    def is_quiet(self):
-        self._connection.settimeout(QUIET_SECONDS)
-        try:
-            return not self._connection.recv(1)
-        except TimeoutError:
-            return True
-        finally:
-            self._connection.settimeout(ANSWER_SECONDS)
 
 
 @pytest.fixture
@@ -132,14 +71,21 @@ def test_a_message_that_is_sent_again_is_the_same_event_after_a_restart(broker, 
         assert source.next().id != first.id
 
 
-def test_a_message_that_is_sent_again_without_the_mark_is_known_by_its_number(broker, tmp_path):
-    safe = threading.Event()
+def test_a_message_that_is_sent_again_without_the_mark_is_known_by_its_number(broker, tmp_path, monkeypatch):
+    safe, ended = threading.Event(), threading.Event()
+    note = Receiver._note_end
+
+    def note_and_tell(self, *told):
+        note(self, *told)
+        ended.set()
+
+    monkeypatch.setattr(Receiver, "_note_end", note_and_tell)
     with watch(broker, tmp_path, MemoryCursors(), lambda event: safe.wait(10)) as source:
         broker.greet(present=False)
         broker.publish(b"a", qos=1, mid=7)
         first = source.next()
         broker.hang_up()  # the connection ends before the event is safe
-        time.sleep(QUIET_SECONDS)  # nothing tells when the client has seen it
+        assert ended.wait(10)
         safe.set()
         broker.greet(present=True)
         broker.publish(b"a", qos=1, mid=7)

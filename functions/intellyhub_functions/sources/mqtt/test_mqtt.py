@@ -10,9 +10,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.errors import PermanentError
-from intellyhub_engine.language.load import examine
 from intellyhub_engine.machine.source import MemoryCursors
 from intellyhub_functions.sources.mqtt.mqtt import listen
 from intellyhub_functions.testing.examples import run_example
@@ -224,13 +222,6 @@ def test_what_version_5_tells_beside_a_message_is_told(brokers, tmp_path, topic)
 def test_what_cannot_be_listened_to_is_said(tmp_path, parameters, message):
     with pytest.raises(PermanentError, match=message):
         next(listen(parameters, make_context(tmp_path)))
-
-
-@pytest.mark.parametrize(("topic", "line"), [("a/#/b", 3), ("[a, 'b+']", 3), ("'{TOPIC}'", None), ("[a, b/+/#]", None)])
-def test_a_topic_that_can_never_match_is_told_when_the_flow_is_checked(topic, line):
-    flow = f"listener:\n  type: mqtt\n  topic: {topic}\nstates: {{a: {{state_type: end}}}}"
-    problems = examine(flow, installed())[1]
-    assert [problem.position and problem.position.line for problem in problems] == ([line] if line else [])
 
 
 def test_the_example_keeps_a_value_that_came(broker, tmp_path):

@@ -9,13 +9,13 @@ import pytest
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.machine.source import MemoryCursors
 from intellyhub_functions.mqtt import client as mqtt_client
-from intellyhub_functions.settings import settings
+from intellyhub_functions.sources import backoff
 from intellyhub_functions.testing.certificates import make_certificate
 from intellyhub_functions.testing.mqtt_broker import NEEDS_MOSQUITTO, AmqttBroker, Mosquitto
 from intellyhub_functions.testing.mqtt_listening import Sender, watch
 from intellyhub_functions.testing.proxy import Proxy
 from intellyhub_functions.testing.standing import await_contact, await_failure, standing_of
-from intellyhub_functions.testing.surroundings import await_that
+from intellyhub_functions.testing.surroundings import await_that, configured
 
 
 def test_a_connection_that_is_cut_loses_nothing(broker, tmp_path, topic):
@@ -176,7 +176,8 @@ def test_a_connection_can_be_encrypted(tmp_path):
             source.next()
 
 
-def test_two_clients_of_one_name_do_not_throw_each_other_out_without_end(brokers, tmp_path, topic):
+def test_two_clients_of_one_name_do_not_throw_each_other_out_without_end(brokers, tmp_path, topic, monkeypatch):
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 1.0)
     broker = brokers("amqtt")
     with watch(broker, tmp_path, topic, client_id=f"{topic}-one") as one:
         await_contact(one)
@@ -188,12 +189,10 @@ def test_two_clients_of_one_name_do_not_throw_each_other_out_without_end(brokers
             assert wait > 0.5
 
 
-def test_a_broker_that_may_not_be_reached_is_refused(brokers, tmp_path, monkeypatch):
-    monkeypatch.setenv("INTELLYHUB_NETWORK", "public")
-    settings.cache_clear()
-    try:
-        with watch(brokers("amqtt"), tmp_path, "t") as source, pytest.raises(PermanentError, match="may not connect"):
-            source.next()
-    finally:
-        monkeypatch.undo()
-        settings.cache_clear()
+def test_a_broker_that_may_not_be_reached_is_refused(brokers, tmp_path):
+    with (
+        configured(INTELLYHUB_NETWORK="public"),
+        watch(brokers("amqtt"), tmp_path, "t") as source,
+        pytest.raises(PermanentError, match="may not connect"),
+    ):
+        source.next()

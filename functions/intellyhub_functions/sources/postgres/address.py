@@ -5,11 +5,11 @@ Nothing of the platform's own account gets in: no socket, no password file, no c
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from intellyhub_engine.errors import PermanentError
+from intellyhub_functions.databases.postgresql import OWN, at_addresses
 from intellyhub_functions.databases.reach import check_host, find_addresses
 
 __all__ = ["name_of", "read_address", "read_parts"]
@@ -17,24 +17,14 @@ __all__ = ["name_of", "read_address", "read_parts"]
 DEFAULT_PORT = 5432
 ALLOWED = frozenset(("sslmode", "channel_binding", "options", "target_session_attrs"))
 """What may stand behind the question mark: https://www.postgresql.org/docs/current/libpq-connect.html."""
-OWN = {
-    "passfile": f"{os.devnull}/none",
-    "sslcertmode": "disable",
-    "gssencmode": "disable",
-    "application_name": "IntellyHub",
-    "client_encoding": "UTF8",
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-}
 
 
 def read_address(url: str) -> dict[str, str]:
     """The parameters that libpq gets, the server's addresses among them. Raises PermanentError or RetryableError."""
     given = read_parts(url)
     addresses = find_addresses(given["host"], int(given["port"]))
-    several = {"host": ",".join([given["host"]] * len(addresses)), "hostaddr": ",".join(addresses)}
-    return {name: value for name, value in {**given, **several, **OWN}.items() if value}
+    told = {**given, **at_addresses(given["host"], addresses), **OWN, "client_encoding": "UTF8"}
+    return {name: value for name, value in told.items() if value}
 
 
 def read_parts(url: str) -> dict[str, str]:

@@ -16,12 +16,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from intellyhub_engine.errors import PermanentError, RetryableError
+from intellyhub_functions.databases.postgresql import PASSING_CLASSES
+from intellyhub_functions.network.patience import Stopped
 from intellyhub_functions.sources.postgres.address import name_of
 
 if TYPE_CHECKING:
     from psycopg2.extensions import Notify
 
-__all__ = ["Connection", "Stopped"]
+__all__ = ["Connection"]
 
 LOOK_SECONDS = 0.25
 """How often a wait looks whether the source has to end."""
@@ -36,12 +38,6 @@ SESSION = (
     " set_config('tcp_keepalives_idle', '30', false), set_config('tcp_keepalives_interval', '10', false)"
 )
 """So that the server lets go of rows when we are gone and it was not told."""
-PASSING_CLASSES = ("08", "40", "53", "55", "57", "58")
-"""Of SQLSTATE: connection, rollback, resources, object state, operator, system."""
-
-
-class Stopped(Exception):
-    """The source has to end."""
 
 
 class Connection:

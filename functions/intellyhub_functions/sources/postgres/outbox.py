@@ -13,7 +13,8 @@ from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.machine.source import SourceContext
-from intellyhub_functions.sources.postgres.connection import Connection, Stopped
+from intellyhub_functions.network.patience import Stopped
+from intellyhub_functions.sources.postgres.connection import Connection
 
 __all__ = ["Outbox", "Row"]
 
@@ -54,12 +55,15 @@ class Outbox:
         self._table = table
         self._place = place
         self._context = context
+        self.took = 0
+        """Rows that the last look found, whatever has become of them."""
         self._stored: dict[str, None] = dict.fromkeys(context.cursors.get(place) or ())
 
     def take(self, connection: Connection) -> Iterator[Row]:
         """The rows that wait, each locked until the iteration goes on after the last one; asking for the next says that
         the last one is stored. Raises what the connection raises."""
         taking = Taking(self._find(connection), connection)
+        self.took = len(taking.answers)
         try:
             for answer in taking.answers:
                 if self._context.stopping.is_set():

@@ -14,9 +14,11 @@ from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
+from intellyhub_functions.network.patience import Stopped
+from intellyhub_functions.parameters import find_secret
 from intellyhub_functions.sources.backoff import Backoff
 from intellyhub_functions.sources.postgres.address import read_address
-from intellyhub_functions.sources.postgres.connection import Connection, Stopped
+from intellyhub_functions.sources.postgres.connection import Connection
 from intellyhub_functions.sources.postgres.outbox import Outbox, Row
 
 __all__ = ["listen"]
@@ -28,9 +30,7 @@ DEFAULT_TABLE = "intellyhub_outbox"
 def listen(parameters: Mapping[str, Any], context: SourceContext) -> Generator[Event, None, None]:
     """One event per row of the outbox, or per notification where only a channel is named. A connection that ends is
     made again, ever later."""
-    url = text_of(parameters.get("url") or context.settings.get("DATABASE_URL")).strip()
-    if not url:
-        raise PermanentError("url is missing; set it, or the variable DATABASE_URL")
+    url = find_secret(parameters, "url", context.settings, "DATABASE_URL")
     reading = make_reading(parameters, url, context)
     backoff = Backoff(context)
     while not context.stopping.is_set():
@@ -79,12 +79,10 @@ class Rows:
     def events(self, connection: Connection, backoff: Backoff) -> Iterator[Event]:
         """The rows' events for as long as the connection lasts."""
         while not self._context.stopping.is_set():
-            found = False
             for row in self._outbox.take(connection):
-                found = True
                 yield self._make_event(row)
             backoff.succeed()
-            if not found:
+            if not self._outbox.took:
                 connection.rest(self._seconds)
                 connection.notices()
 

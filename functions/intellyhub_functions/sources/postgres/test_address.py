@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.errors import PermanentError, RetryableError
-from intellyhub_engine.language.load import examine
 from intellyhub_functions.sources.postgres.address import read_address
 from intellyhub_functions.sources.postgres.postgres import listen
 from intellyhub_functions.testing.surroundings import make_context
@@ -48,29 +46,3 @@ def test_a_host_that_is_not_known_may_be_known_later(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", find_nothing)
     with pytest.raises(RetryableError, match="cannot be resolved"):
         read_address("postgresql://db.example.org/shop")
-
-
-@pytest.mark.parametrize(
-    ("listener", "message"),
-    [
-        ("type: postgres\nurl: mysql://a/b", "not a PostgreSQL address"),
-        ("type: postgres\nurl: postgresql:///shop", "names no host"),
-        ("type: postgres\nurl: '{U}'\nchannel: " + "x" * 64, "longer than the 63 bytes"),
-    ],
-)
-def test_what_can_be_known_before_is_told_when_the_flow_is_checked(listener, message):
-    [problem] = problems_of(listener)
-    assert (problem.severity, message in problem.message) == ("error", True)
-
-
-@pytest.mark.parametrize(
-    "listener",
-    ["type: postgres\nurl: '{U}'", "type: postgres\nurl: postgresql://me@db.example.org/shop\ntable: app.outbox"],
-)
-def test_what_is_right_or_not_known_yet_is_no_fault(listener):
-    assert problems_of(listener) == ()
-
-
-def problems_of(listener):
-    body = listener.replace("\n", "\n  ")
-    return examine(f"listener:\n  {body}\nstates: {{a: {{state_type: end}}}}", installed())[1]

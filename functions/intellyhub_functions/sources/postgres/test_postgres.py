@@ -14,7 +14,6 @@ import pytest
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.journal.cursors import FileCursors
 from intellyhub_engine.machine.source import Health, MemoryCursors
-from intellyhub_functions.sources import backoff
 from intellyhub_functions.sources.postgres import connection, outbox
 from intellyhub_functions.sources.postgres.postgres import listen
 from intellyhub_functions.testing.examples import run_example
@@ -82,14 +81,8 @@ def url(proxy, database):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Failures are waited for shortly, and seen soon."""
-    init = backoff.Backoff.__init__
-    monkeypatch.setattr(
-        backoff.Backoff,
-        "__init__",
-        lambda self, context, **_: init(self, context, first_seconds=0.02, most_seconds=0.1),
-    )
+def looked_at_often(monkeypatch):
+    """What happens to a connection is seen soon."""
     monkeypatch.setattr(connection, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(connection, "CALL_SECONDS", 5.0)
 
@@ -249,6 +242,15 @@ def test_a_malformed_row_waits_in_the_table_with_its_reason_and_the_others_come(
         await_that(lambda: left_in(shop) == 1)
     assert shop("SELECT event_id, error FROM intellyhub_outbox") == [("large", "its data is larger than 1000 bytes")]
     assert "makes no event" in log.text()
+
+
+def test_rows_behind_malformed_ones_do_not_wait_for_the_next_look(url, insert, tmp_path, monkeypatch):
+    monkeypatch.setattr(outbox, "MAX_DATA_BYTES", 1000)
+    monkeypatch.setattr(outbox, "MAX_ROWS", 1)
+    insert(f'"{"x" * 2000}"')
+    insert('"fine"')
+    with watch(url, tmp_path, check_interval=60) as source:
+        assert source.next().data["data"] == "fine"
 
 
 def test_an_answer_without_end_is_cut_off(url, insert, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from typing import Any
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
-from intellyhub_functions.sources.directory.patterns import make_patterns
+from intellyhub_functions.sources.patterns import make_patterns
 
 __all__ = ["Change", "Wanted", "make_event"]
 

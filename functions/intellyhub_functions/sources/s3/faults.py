@@ -6,12 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from intellyhub_engine.catalogue.manifest import ParameterFault
-from intellyhub_engine.errors import PermanentError
-from intellyhub_engine.language.spelling import did_you_mean
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_functions.aws.queue import read_url
-from intellyhub_functions.sources.directory.patterns import make_patterns
-from intellyhub_functions.sources.lists import texts_of
+from intellyhub_functions.sources.patterns import faults_of_kinds, faults_of_patterns
 
 __all__ = ["KINDS", "examine"]
 
@@ -25,13 +22,6 @@ def examine(known: Mapping[str, Any], unknown: Collection[str]) -> Iterator[Para
         yield ParameterFault((), "an s3 listener watches a bucket, or a queue_url that gets its notifications")
     if queue and read_url(queue)[0] is None:
         yield ParameterFault(("queue_url",), f"{queue[:200]!r} is not the address of a queue")
-    for kind in texts_of(known.get("events")):
-        if kind not in KINDS:
-            message = f"events name {kind[:40]!r}; known are {', '.join(sorted(KINDS))}"
-            yield ParameterFault(("events",), message, did_you_mean(kind, KINDS))
-    for name in ("file_patterns", "ignore_patterns"):
-        if known.get(name) is not None:
-            try:
-                make_patterns(known[name], [])
-            except PermanentError as fault:
-                yield ParameterFault((name,), str(fault))
+    if known.get("events") is not None:
+        yield from faults_of_kinds(known["events"], KINDS)
+    yield from faults_of_patterns(known)

@@ -6,17 +6,17 @@ remembered: the newest MAX_SEEN objects by what tells them apart, older ones by 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.events import Event
-from intellyhub_engine.machine.source import Health, SourceContext
+from intellyhub_engine.machine.source import SourceContext
 from intellyhub_functions.aws.account import find_account
 from intellyhub_functions.aws.client import Limits, make_client
 from intellyhub_functions.aws.refusals import translated
+from intellyhub_functions.sources.backoff import Backoff
 from intellyhub_functions.sources.s3.change import Change, Wanted, make_event
 
 __all__ = ["Listing"]
@@ -46,8 +46,8 @@ class Listing:
         )
         self._name = f"s3://{self._wanted.bucket}/{self._wanted.prefix}"
         self._seen = Seen(self._name, context)
+        self._backoff = Backoff(context, first_seconds=self._interval_seconds, most_seconds=MAX_BACKOFF_SECONDS)
         self._due_ns = 0
-        self._failures = 0
 
     def due_ns(self) -> int:
         """When to look next; at once where the clock was set back by more than any wait."""
@@ -59,12 +59,12 @@ class Listing:
         try:
             new = self._find_new()
         except RetryableError as failure:
-            self._fail(failure)
+            if not self._context.stopping.is_set():
+                self._wait(self._backoff.note(failure, "the s3 listener"))
             return
         except PermanentError as refusal:
             raise PermanentError(f"the s3 listener ends: {refusal}") from refusal
-        self._failures = 0
-        self._context.report(Health(connected=True))
+        self._backoff.succeed()
         for moment, digest, change in new:
             yield make_event(change, self._context)
             self._seen.add(digest, moment)
@@ -114,17 +114,6 @@ class Listing:
             mark=f"{entry.get('ETag')} {modified.timestamp():.3f}",
         )
         return change, int(modified.timestamp())
-
-    def _fail(self, failure: RetryableError) -> None:
-        if self._context.stopping.is_set():
-            return
-        seconds = min(self._interval_seconds * 2**self._failures, MAX_BACKOFF_SECONDS) * random.uniform(0.75, 1.0)
-        seconds = max(seconds, failure.retry_after_seconds or 0.0)
-        self._failures += 1
-        self._context.log("error", f"the s3 listener: {failure}; next try in {seconds:.0f} s")
-        health = Health(connected=False, message=f"the s3 listener: {failure}", next_attempt_seconds=seconds)
-        self._context.report(health)
-        self._wait(seconds)
 
     def _wait(self, seconds: float) -> None:
         self._due_ns = self._context.now_ns() + int(seconds * 1e9)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.source import SourceContext
 from intellyhub_engine.machine.watch import Watcher
 from intellyhub_functions.aws.queue import Message
 from intellyhub_functions.aws.reception import Reception
-from intellyhub_functions.sources.lists import texts_of
+from intellyhub_functions.sources.patterns import read_kinds
 from intellyhub_functions.sources.s3.change import Wanted, make_event
 from intellyhub_functions.sources.s3.faults import KINDS
 from intellyhub_functions.sources.s3.notices import read_notices
@@ -33,7 +32,7 @@ def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Ev
 def receive(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
     """The events of the notifications in a queue; a notification is deleted when all of them are stored."""
     wanted = Wanted(parameters)
-    kinds = kinds_of(parameters)
+    kinds = read_kinds(parameters.get("events", ["created"]), KINDS)
 
     def read(message: Message) -> list[Event]:
         changes = read_notices(message.body)
@@ -41,12 +40,3 @@ def receive(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[E
 
     queue = open_queue(parameters, context)
     return Reception(queue, read, parameters, context, called="the s3 listener").events()
-
-
-def kinds_of(parameters: Mapping[str, Any]) -> frozenset[str]:
-    """Which kinds of changes are told: `created`, `removed`."""
-    written = parameters.get("events", ["created"])
-    kinds = frozenset(texts_of(written))
-    if not kinds <= KINDS:
-        raise PermanentError(f"events is {written!r}; an s3 listener tells `created` and `removed`")
-    return kinds

@@ -11,14 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from intellyhub_engine.catalogue.installed import installed
 from intellyhub_engine.errors import PermanentError, RetryableError
-from intellyhub_engine.language.load import examine
 from intellyhub_engine.machine.source import Health, MemoryCursors
 from intellyhub_functions.aws import queue as aws_queue
 from intellyhub_functions.aws import reception
 from intellyhub_functions.aws.queue import Queue, find_queue_account
-from intellyhub_functions.sources import backoff
 from intellyhub_functions.sources.sqs.sqs import listen
 from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.moto import ACCOUNT, make_client, moto_server
@@ -55,14 +52,8 @@ def url(make_queue):
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Failures are waited for shortly."""
-    init = backoff.Backoff.__init__
-    monkeypatch.setattr(
-        backoff.Backoff,
-        "__init__",
-        lambda self, context, **_: init(self, context, first_seconds=0.02, most_seconds=0.1),
-    )
+def asked_often(monkeypatch):
+    """An empty queue is asked again soon."""
     monkeypatch.setattr(reception, "LEAST_SECONDS", 0.02)
 
 
@@ -274,7 +265,11 @@ def test_a_refusal_ends_the_listener_with_words(tmp_path, code, words):
     assert ACCOUNT["secret_key"] not in str(told.value)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"Messages": [{}]}', b'{"Messages": 7}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"Messages": [{}]}', b'{"Messages": 7}', b"[" * 100_000],
+    ids=["empty", "list", "nothing", "number", "deep"],
+)
 def test_an_answer_that_is_not_sqs_s_is_told_and_asked_again_or_refused(tmp_path, body):
     health: list[Health] = []
     with LocalServer() as strange:
@@ -300,28 +295,6 @@ def test_region_and_address_come_from_the_queue_s_own():
     assert (old.region, old.base_url) == ("eu-west-2", None)
     local = find_queue_account(keys, {"AWS_REGION": "x-1"}, "http://localhost:4566/1/q")
     assert (local.region, local.base_url) == ("x-1", "http://localhost:4566")
-
-
-@pytest.mark.parametrize(
-    ("listener", "message"),
-    [
-        ("type: sqs\nqueue_url: orders", "not the address of a queue"),
-        ("type: sqs\nqueue_url: 'https://sqs.eu-south-1.amazonaws.com'", "not the address of a queue"),
-    ],
-)
-def test_what_can_be_known_before_is_told_when_the_flow_is_checked(listener, message):
-    [problem] = problems_of(listener)
-    assert (problem.severity, message in problem.message) == ("error", True)
-
-
-@pytest.mark.parametrize("listener", ["type: sqs\nqueue_url: '{Q}'", "type: sqs\nqueue_url: http://localhost:4566/1/q"])
-def test_what_is_right_or_not_known_yet_is_no_fault(listener):
-    assert problems_of(listener) == ()
-
-
-def problems_of(listener):
-    body = listener.replace("\n", "\n  ")
-    return examine(f"listener:\n  {body}\nstates: {{a: {{state_type: end}}}}", installed())[1]
 
 
 def test_the_example_keeps_an_order(tmp_path):

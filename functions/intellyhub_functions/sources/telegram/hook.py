@@ -80,4 +80,4 @@ def make_hook_event(body: bytes, parameters: Mapping[str, Any], address: str) ->
     except (ValueError, RecursionError) as fault:
         raise MalformedUpdate("it is no JSON") from fault
     heard = read_update(update)
-    return make_event(heard, {}, address) if heard is not None and accepts(heard, parameters) else None
+    return make_event(heard, address) if heard is not None and accepts(heard, parameters) else None

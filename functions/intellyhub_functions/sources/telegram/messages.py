@@ -109,7 +109,7 @@ def accepts(heard: Heard, parameters: Mapping[str, Any]) -> bool:
     return (not chats or bool(chats & known)) and ("all" in kinds or heard.kind in kinds)
 
 
-def make_event(heard: Heard, files: Mapping[str, str], address: str) -> Event:
+def make_event(heard: Heard, address: str) -> Event:
     """The event of an update; every field is text, as published flows expect. Its id is the update's number."""
     message, chat, query = heard.message, heard.message.get("chat", {}), heard.query
     said = query.get("data") if query else message.get("text") or message.get("caption")
@@ -131,7 +131,6 @@ def make_event(heard: Heard, files: Mapping[str, str], address: str) -> Event:
         **file_fields(heard),
         **place_fields(message),
         **({"callback_query_id": query["id"], "callback_data": query.get("data")} if query else {}),
-        **files,
     }
     return Event(
         id=str(heard.number),

@@ -11,10 +11,12 @@ from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.events import Event
-from intellyhub_engine.language.values.values import text_of
+from intellyhub_engine.language.values.scope import Scope
 from intellyhub_engine.machine.source import SourceContext
+from intellyhub_engine.machine.step import Step
 from intellyhub_functions.sources.backoff import Backoff
 from intellyhub_functions.sources.interruption import call_until
+from intellyhub_functions.sources.telegram.completion import complete
 from intellyhub_functions.sources.telegram.messages import (
     MalformedUpdate,
     accepts,
@@ -23,8 +25,7 @@ from intellyhub_functions.sources.telegram.messages import (
     wanted_updates,
 )
 from intellyhub_functions.sources.telegram.registered import keep_registered
-from intellyhub_functions.sources.telegram.voice import save_files
-from intellyhub_functions.telegram.bot_api import Bot, BotRefused, find_api_url
+from intellyhub_functions.telegram.bot_api import Bot, BotRefused, open_bot
 from intellyhub_functions.telegram.registration import unregister
 
 __all__ = ["listen"]
@@ -32,14 +33,15 @@ __all__ = ["listen"]
 MAX_UPDATES = 100
 CALL_SECONDS = 10.0
 """For a call beyond the time that Telegram holds it open."""
+COMPLETION_SECONDS = 300.0
+"""For having one voice message written down."""
 NAME = "the telegram listener"
 
 
 def listen(parameters: Mapping[str, Any], context: SourceContext) -> Iterator[Event]:
     """One event per accepted update. The place is the next update's number: Telegram forgets what is before it."""
-    token = text_of(parameters.get("bot_token") or context.settings.get("TELEGRAM_BOT_TOKEN")).strip()
-    bot = Bot(token=token, api_url=find_api_url(parameters, context.settings), timeout_seconds=CALL_SECONDS)
-    place = f"telegram {hashlib.sha256(token.encode()).hexdigest()[:16]}"
+    bot = open_bot(parameters, context.settings, timeout_seconds=CALL_SECONDS)
+    place = f"telegram {hashlib.sha256(bot.token.encode()).hexdigest()[:16]}"
     if parameters.get("mode") == "webhook":
         keep_registered(bot, parameters, context, place)
         return
@@ -122,4 +124,20 @@ def make_event_of(
         return None
     if heard is None or not accepts(heard, parameters):
         return None
-    return make_event(heard, save_files(heard, bot, parameters, context), context.address)
+    return complete(make_event(heard, context.address), parameters, bot, make_step_of(context))
+
+
+def make_step_of(context: SourceContext) -> Step:
+    """The surroundings of a source as those of a step, which engines of speech work for."""
+    return Step(
+        run_id="",
+        flow=context.flow,
+        state="listener",
+        seq=0,
+        attempt=1,
+        scope=Scope({}, outer=context.settings),
+        timeout_seconds=COMPLETION_SECONDS,
+        cancelled=context.stopping,
+        workspace=context.workspace,
+        log=context.log,
+    )

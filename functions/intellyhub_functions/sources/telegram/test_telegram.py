@@ -154,7 +154,7 @@ def test_a_file_that_cannot_be_saved_is_logged_and_its_event_comes_all_the_same(
 def test_a_voice_message_s_text_is_what_it_says(api, tmp_path, monkeypatch):
     heard = []
 
-    def transcribe(path, parameters, context):
+    def transcribe(path, parameters, step):
         heard.append((path.read_bytes(), parameters["transcription"]))
         return "good morning"
 
@@ -169,7 +169,7 @@ def test_a_voice_message_s_text_is_what_it_says(api, tmp_path, monkeypatch):
 
 
 def test_a_voice_message_that_cannot_be_transcribed_comes_without_its_words(api, tmp_path, monkeypatch):
-    def refuse(path, parameters, context):
+    def refuse(path, parameters, step):
         raise PermanentError("no key")
 
     monkeypatch.setattr("intellyhub_functions.speech.voice.transcribe_voice", refuse)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.events import Event
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.hook import Received, Refused
+from intellyhub_functions.parameters import is_unfilled
 from intellyhub_functions.sources.lists import texts_of
 from intellyhub_functions.sources.webhook.challenges import answer_challenge, answer_subscription
 from intellyhub_functions.sources.webhook.checks import Network, is_allowed_address, make_networks
@@ -21,7 +21,6 @@ from intellyhub_functions.sources.webhook.signatures import Proven, Verify, hide
 __all__ = ["UNPROVABLE", "Challenge", "Refused", "Rules", "make_rules"]
 
 UNPROVABLE = "a `signature` needs the `secret` it is made with"
-PLACEHOLDER = re.compile(r"\{\{?\s*[\w.]+\s*\}?\}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +91,7 @@ def make_rules(parameters: Mapping[str, Any]) -> Rules:
     secret = None
     if "secret" in parameters:
         secret = text_of(parameters["secret"]) if parameters["secret"] is not None else ""
-        if not secret.strip() or PLACEHOLDER.fullmatch(secret.strip()):
+        if not secret.strip() or is_unfilled(secret):
             raise PermanentError("the secret is empty: the variable it comes from has no value")
     elif parameters.get("signature") is not None:
         raise PermanentError(UNPROVABLE)

@@ -10,19 +10,17 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled, StepFailed, StepTimedOut
 from intellyhub_engine.language.values.values import TextRecord, text_of, wrap
 from intellyhub_engine.machine.step import Step
-from intellyhub_functions.network.exchange import Request
 from intellyhub_functions.rpc.a2a_client import A2aClient, Answered, connect
 from intellyhub_functions.rpc.a2a_protocol import Part
+from intellyhub_functions.rpc.link import make_request
 
 __all__ = ["perform"]
 
-DEFAULT_TIMEOUT_SECONDS = 60.0
 DEFAULT_WAIT_SECONDS = 300.0
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 MAX_FAILURES = 5
 """In a row, of asking after a task."""
-DEFAULT_MAX_BYTES = 16 << 20
 
 
 def perform(parameters: Mapping[str, Any], step: Step) -> TextRecord:
@@ -47,21 +45,9 @@ def open_client(parameters: Mapping[str, Any], step: Step, ends: float | None) -
     url = text_of(parameters.get("url") or step.scope.get("A2A_URL") or "").strip()
     if not url:
         raise PermanentError("an a2a state needs the `url` of an agent, or the variable A2A_URL")
-    headers = {str(name).lower(): text_of(value) for name, value in (parameters.get("headers") or {}).items()}
-    if parameters.get("auth_token"):
-        headers["authorization"] = f"Bearer {text_of(parameters['auth_token'])}"
-    request = Request(
-        method="POST",
-        url=url,
-        headers=headers,
-        timeout_seconds=float(parameters.get("timeout", DEFAULT_TIMEOUT_SECONDS)),
-        max_redirects=0,
-        verify_tls=parameters.get("verify_tls", True),
-        max_body_bytes=parameters.get("max_body_bytes", DEFAULT_MAX_BYTES),
-        cancelled=step.cancelled,
-    )
+    request = make_request(url, parameters, step)
     protocol = text_of(parameters.get("protocol") or "") or None
-    return connect(request, ends=ends, protocol=protocol, card_headers=headers, left=step.timeout_seconds)
+    return connect(request, ends=ends, protocol=protocol)
 
 
 def send(client: A2aClient, parameters: Mapping[str, Any], step: Step) -> Answered:

@@ -11,6 +11,7 @@ import pytest
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled
 from intellyhub_engine.events import Event
+from intellyhub_functions.states.a2a import a2a
 from intellyhub_functions.states.a2a.a2a import perform
 from intellyhub_functions.testing.a2a_peers import make_agent
 from intellyhub_functions.testing.examples import run_example
@@ -37,6 +38,12 @@ def url():
         with serve_app(make_agent(answer)) as address:
             yield address
             SLOW.set()
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """Tasks are asked after at once."""
+    monkeypatch.setattr(a2a, "FIRST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture(params=["1.0", "0.3"])

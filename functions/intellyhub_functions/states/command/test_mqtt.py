@@ -10,11 +10,11 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled
-from intellyhub_functions.settings import settings
 from intellyhub_functions.states.command.mqtt import publish
 from intellyhub_functions.testing.certificates import make_certificate
-from intellyhub_functions.testing.mqtt_broker import NEEDS_MOSQUITTO, AmqttBroker, Mosquitto, free_port
-from intellyhub_functions.testing.surroundings import await_that, make_step
+from intellyhub_functions.testing.mqtt_broker import NEEDS_MOSQUITTO, AmqttBroker, Mosquitto
+from intellyhub_functions.testing.ports import free_port
+from intellyhub_functions.testing.surroundings import await_that, configured, make_step
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +86,9 @@ def test_a_run_that_is_cancelled_waits_for_no_broker(tmp_path):
             publish({"broker": "127.0.0.1", "port": silent.getsockname()[1], "topic": "t"}, step)
 
 
-def test_a_broker_that_may_not_be_reached_is_refused(broker, tmp_path, monkeypatch):
-    monkeypatch.setenv("INTELLYHUB_NETWORK", "public")
-    settings.cache_clear()
-    try:
-        with pytest.raises(PermanentError, match="may not connect"):
-            publish({"broker": "127.0.0.1", "port": broker.port, "topic": "t"}, make_step(tmp_path))
-    finally:
-        monkeypatch.undo()
-        settings.cache_clear()
+def test_a_broker_that_may_not_be_reached_is_refused(broker, tmp_path):
+    with configured(INTELLYHUB_NETWORK="public"), pytest.raises(PermanentError, match="may not connect"):
+        publish({"broker": "127.0.0.1", "port": broker.port, "topic": "t"}, make_step(tmp_path))
 
 
 def test_a_broker_that_is_away_may_come_back(tmp_path):

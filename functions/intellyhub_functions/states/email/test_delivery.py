@@ -7,18 +7,21 @@ import socket
 import ssl
 import threading
 from contextlib import contextmanager
+from urllib.parse import parse_qs
 
 import pytest
 from aiosmtpd.smtp import SMTP
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled
 from intellyhub_functions.mail.account import find_account, find_encryption
-from intellyhub_functions.settings import settings
+from intellyhub_functions.mail.keeping import Keeping
+from intellyhub_functions.mail.tokens import AccessTokens, read_grant, tokens_of
 from intellyhub_functions.states.email.email import perform as send_mail
 from intellyhub_functions.testing.certificates import make_certificate
+from intellyhub_functions.testing.ports import free_port
 from intellyhub_functions.testing.server import Answer, LocalServer
 from intellyhub_functions.testing.smtp_server import serving
-from intellyhub_functions.testing.surroundings import make_step
+from intellyhub_functions.testing.surroundings import configured, make_step
 
 
 def mail(**more):
@@ -39,11 +42,8 @@ def test_encryption_that_is_required_is_never_left_out(step):
 
 
 def test_a_server_that_is_away_may_come_back(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with pytest.raises(RetryableError, match="cannot be used"):
-        send_mail({"server": "127.0.0.1", "port": port, "to": "a@b.c", "from": "d@e.f"}, make_step(tmp_path))
+        send_mail({"server": "127.0.0.1", "port": free_port(), "to": "a@b.c", "from": "d@e.f"}, make_step(tmp_path))
 
 
 @pytest.mark.parametrize(("code", "error"), [(421, RetryableError), (554, PermanentError)])
@@ -62,6 +62,11 @@ def test_the_servers_answer_decides_whether_another_try_helps(step, monkeypatch,
 )
 def test_tls_is_read_as_people_write_it(written, port, found):
     assert find_encryption(written, port) == found
+
+
+def test_tls_that_says_nothing_is_not_taken_for_less_than_its_author_thinks(step):
+    with pytest.raises(PermanentError, match="tls is 'strict'"):
+        send_mail(mail(tls="strict"), step)
 
 
 @pytest.mark.parametrize("tls", ["tls", "starttls"])
@@ -88,12 +93,14 @@ class TokenEndpoint(LocalServer):
     """Gives the tokens `stale`, then `fresh`."""
 
     answers = ("stale", "fresh")
+    rotates = False
     status = 200
 
     def answer(self, call):
         if self.status != 200:
             return Answer.of_json({"error": "invalid_grant"}, self.status)
-        return Answer.of_json({"access_token": self.answers[min(len(self.calls), 2) - 1], "expires_in": 3600})
+        told = {"access_token": self.answers[min(len(self.calls), 2) - 1], "expires_in": 3600}
+        return Answer.of_json(told | ({"refresh_token": f"rotated-{len(self.calls)}"} if self.rotates else {}))
 
 
 @pytest.fixture
@@ -111,6 +118,43 @@ def test_a_token_is_asked_for_and_another_one_where_it_is_refused(step, mailbox,
     assert b"grant_type=refresh_token" in endpoint.calls[0].body
     assert len(endpoint.calls) == 2
     assert "s3cret" not in repr(find_account(given, step))
+
+
+def test_a_refresh_token_that_the_endpoint_changes_is_kept_sealed_with_the_flow(step, endpoint):
+    endpoint.answers = ("fresh", "fresh")
+    endpoint.rotates = True
+    grant = {"token_url": endpoint.url, "client_id": "c", "refresh_token": "r3fresh"}
+    given = mail(username="flow@example.org", oauth2=grant)
+    for _ in range(3):
+        assert send_mail(given, step).success
+        tokens_of.cache_clear()  # as after a restart
+    asked = [parse_qs(call.body.decode())["refresh_token"] for call in endpoint.calls]
+    assert asked == [["r3fresh"], ["rotated-1"], ["rotated-2"]]
+    assert len(step.memory.values) == 1
+    assert "rotated" not in repr(step.memory.values)
+    other = {**grant, "refresh_token": "another"}  # the tenant has granted anew
+    assert send_mail(mail(username="flow@example.org", oauth2=other), step).success
+    assert b"another" in endpoint.calls[-1].body
+
+
+def test_a_refresh_token_that_another_process_was_given_is_used(step, endpoint):
+    endpoint.answers = ("fresh", "fresh")
+    endpoint.rotates = True
+    grant = read_grant({"oauth2": {"token_url": endpoint.url, "client_id": "c", "refresh_token": "r"}})
+    assert grant is not None
+    keeping = Keeping(read=step.memory.read, write=step.memory.write, log=step.log)
+    one, other = AccessTokens(grant), AccessTokens(grant)
+    for tokens in (one, other, one):
+        shown: list[str] = []
+
+        def refuse(token, shown=shown):
+            shown.append(token)
+            if len(shown) == 1:
+                raise ValueError("it has ended")
+
+        tokens.show(refuse, keeping, refuses=lambda fault: True, cancelled=step.cancelled)
+    asked = [parse_qs(call.body.decode())["refresh_token"] for call in endpoint.calls]
+    assert asked == [["r"], *([f"rotated-{number}"] for number in range(1, 5))]
 
 
 def test_a_token_that_is_refused_is_told_without_being_shown(step):
@@ -184,12 +228,6 @@ def test_a_mail_that_the_server_took_is_sent_whatever_happens_then(step, mailbox
     assert len(mailbox.envelopes) == 1
 
 
-def test_an_address_that_flows_may_not_reach_is_refused(step, monkeypatch):
-    monkeypatch.setenv("INTELLYHUB_NETWORK", "public")
-    settings.cache_clear()
-    try:
-        with pytest.raises(PermanentError, match="may not connect"):
-            send_mail(mail(), step)
-    finally:
-        monkeypatch.undo()
-        settings.cache_clear()
+def test_an_address_that_flows_may_not_reach_is_refused(step):
+    with configured(INTELLYHUB_NETWORK="public"), pytest.raises(PermanentError, match="may not connect"):
+        send_mail(mail(), step)

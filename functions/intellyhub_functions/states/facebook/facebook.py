@@ -10,6 +10,7 @@ from intellyhub_engine.errors import PermanentError, StepFailed
 from intellyhub_engine.language.values.values import Record, text_of
 from intellyhub_engine.machine.step import Step
 from intellyhub_functions.network.uploads import Upload, read_upload
+from intellyhub_functions.parameters import is_unfilled
 from intellyhub_functions.sources.lists import texts_of
 from intellyhub_functions.states.facebook.graph import Graph, make_graph
 from intellyhub_functions.states.facebook.schedule import read_time
@@ -43,7 +44,7 @@ def named(parameters: Mapping[str, Any], step: Step, *names: str) -> str:
         if not found and name == "page_id":
             found = text_of(step.scope.get("FACEBOOK_PAGE_ID")).strip()
         if found and not OBJECT.fullmatch(found):
-            unset = ", a variable that is not set" if found.startswith(("{", "$")) else ", which is no id"
+            unset = ", a variable that is not set" if is_unfilled(found) else ", which is no id"
             raise PermanentError(f"{name} is {found[:100]!r}{unset}")
         if found:
             return found

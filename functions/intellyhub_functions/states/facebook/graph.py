@@ -17,6 +17,7 @@ from intellyhub_engine.machine.step import Step
 from intellyhub_functions.network.answers import retry_after
 from intellyhub_functions.network.exchange import Request, Response, send
 from intellyhub_functions.network.uploads import Upload, encode_form
+from intellyhub_functions.parameters import find_address, find_secret
 
 __all__ = ["DEFAULT_URL", "DEFAULT_VERSION", "Graph", "make_graph"]
 
@@ -34,15 +35,11 @@ MAX_WORDS_CHARACTERS = 300
 def make_graph(parameters: Mapping[str, Any], step: Step) -> Graph:
     """The API as one step sees it. Raises PermanentError where the token or the version cannot be one."""
     names = step.scope
-    token = text_of(parameters.get("access_token") or names.get("FACEBOOK_ACCESS_TOKEN")).strip()
+    token = find_secret(parameters, "access_token", names, "FACEBOOK_ACCESS_TOKEN")
     version = text_of(parameters.get("api_version") or names.get("FACEBOOK_API_VERSION") or DEFAULT_VERSION).strip()
-    if not token:
-        raise PermanentError("access_token is missing; set it, or the variable FACEBOOK_ACCESS_TOKEN")
-    if re.fullmatch(r"\$?\{\w+\}", token):
-        raise PermanentError(f"access_token is {token}, a variable that is not set")
     if not VERSION.fullmatch(version):
         raise PermanentError(f"api_version is {version!r}, and must be one such as {DEFAULT_VERSION}")
-    base = text_of(parameters.get("base_url") or names.get("FACEBOOK_BASE_URL") or DEFAULT_URL).strip().rstrip("/")
+    base = find_address(parameters, "base_url", names, "FACEBOOK_BASE_URL", DEFAULT_URL)
     return Graph(
         url=f"{base}/{version}",
         token=token,
@@ -129,22 +126,24 @@ def read_answer(call: str, response: Response) -> Mapping[str, Any]:
     if not isinstance(error, Mapping):
         message = f"Facebook's answer to {call} is not the Graph API's ({response.status})"
         passes = response.status == 429 or response.status >= 500
-        return fail(message, response, passes=passes, code=None)
+        raise make_failure(message, response, passes=passes, code=None)
     code = error.get("code") if isinstance(error.get("code"), int) else None
     words = text_of(error.get("error_user_msg") or error.get("message"))[:MAX_WORDS_CHARACTERS]
     hint = "; the access token is wrong or has ended" if code == TOKEN_FAULT else ""
     hint = "; the token lacks the permission for this" if code in PERMISSION_FAULTS else hint
     passes = error.get("is_transient") is True or code in PASSING or response.status == 429
     verb = "puts off" if passes else "refuses"
-    return fail(f"Facebook {verb} {call}: {words} ({code}){hint}", response, passes=passes, code=code)
+    raise make_failure(f"Facebook {verb} {call}: {words} ({code}){hint}", response, passes=passes, code=code)
 
 
-def fail(message: str, response: Response, *, passes: bool, code: int | None) -> Mapping[str, Any]:
-    """Raise the failure; its result tells the status and the code."""
+def make_failure(
+    message: str, response: Response, *, passes: bool, code: int | None
+) -> PermanentError | RetryableError:
+    """The failure; its result tells the status and the code."""
     told = {"status_code": response.status, "code": code}
     if passes:
-        raise RetryableError(message, retry_after_seconds=pause_of(response), result=told)
-    raise PermanentError(message, result=told)
+        return RetryableError(message, retry_after_seconds=pause_of(response), result=told)
+    return PermanentError(message, result=told)
 
 
 def pause_of(response: Response) -> float | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.machine.step import Step
+from intellyhub_functions.files.paths import is_object, place, shown
+from intellyhub_functions.files.storage import append_once, read_up_to, write_whole
 from intellyhub_functions.states.file.content import from_bytes, to_bytes
-from intellyhub_functions.states.file.paths import is_object, place, shown
-from intellyhub_functions.states.file.storage import append_once, read_up_to, write_whole
 
 __all__ = ["MAX_COPIED", "content_of", "perform", "translate"]
 
@@ -95,11 +96,12 @@ def exists(path: Path, parameters: Mapping[str, Any], step: Step) -> bool:
 def list_files(path: Path, parameters: Mapping[str, Any], step: Step) -> list[str]:
     """The files of a folder, or those that a pattern fits; sorted, without hidden ones, folders end with a slash."""
     if path.is_dir():
-        found = list(path.iterdir())
+        entries = path.iterdir()
     elif any(mark in path.name for mark in "*?["):
-        found = list(path.parent.glob(path.name))
+        entries = path.parent.glob(path.name)
     else:
         raise PermanentError(f"{shown(path, step.workspace)} is not a folder")
+    found = list(islice(entries, MAX_LISTED + 1))
     if len(found) > MAX_LISTED:
         raise PermanentError(f"{shown(path, step.workspace)} has more than {MAX_LISTED} entries; list a pattern")
     visible = [entry for entry in found if not entry.name.startswith(".")]

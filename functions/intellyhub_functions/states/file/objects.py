@@ -15,7 +15,7 @@ from intellyhub_engine.machine.step import Step
 from intellyhub_functions.aws.account import find_account
 from intellyhub_functions.aws.client import Limits, make_client
 from intellyhub_functions.aws.refusals import Refused, translated
-from intellyhub_functions.states.file.paths import SCHEME
+from intellyhub_functions.files.paths import SCHEME
 
 __all__ = ["Objects", "Place", "place_of"]
 

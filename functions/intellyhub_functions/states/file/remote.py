@@ -8,11 +8,11 @@ from typing import Any
 
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.machine.step import Step
+from intellyhub_functions.files.paths import is_object, place, shown
+from intellyhub_functions.files.storage import read_up_to, write_whole
 from intellyhub_functions.states.file.content import from_bytes
 from intellyhub_functions.states.file.file import MAX_COPIED, content_of, translate
 from intellyhub_functions.states.file.objects import Objects, Place, place_of
-from intellyhub_functions.states.file.paths import is_object, place, shown
-from intellyhub_functions.states.file.storage import read_up_to, write_whole
 
 __all__ = ["perform_remotely"]
 

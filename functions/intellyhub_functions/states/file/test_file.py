@@ -12,13 +12,12 @@ import pytest
 
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.language.values.values import Record, TextRecord
-from intellyhub_functions.settings import settings
+from intellyhub_functions.files.paths import place
+from intellyhub_functions.files.storage import append_once, write_whole
 from intellyhub_functions.states.file import file as file_state
 from intellyhub_functions.states.file.file import perform
-from intellyhub_functions.states.file.paths import place
-from intellyhub_functions.states.file.storage import append_once, write_whole
 from intellyhub_functions.testing.examples import run_example
-from intellyhub_functions.testing.surroundings import make_step
+from intellyhub_functions.testing.surroundings import configured, make_step
 
 
 @pytest.fixture
@@ -76,14 +75,10 @@ def test_no_path_leads_out_of_the_workspace(step, path):
     assert (step.workspace.parent / "secret").read_text() == "x"
 
 
-def test_a_named_root_may_be_used_beside_the_workspace(step, tmp_path, monkeypatch):
-    monkeypatch.setenv("INTELLYHUB_FILE_ROOTS", str(tmp_path / "shared"))
-    settings.cache_clear()
-    try:
+def test_a_named_root_may_be_used_beside_the_workspace(step, tmp_path):
+    with configured(INTELLYHUB_FILE_ROOTS=str(tmp_path / "shared")):
         written = perform({"action": "write", "path": str(tmp_path / "shared/x"), "content": "y"}, step)
-        assert written == str(tmp_path / "shared/x")
-    finally:
-        settings.cache_clear()
+    assert written == str(tmp_path / "shared/x")
 
 
 def test_appending_adds_to_the_end(step, tmp_path):
@@ -192,7 +187,8 @@ def test_a_pipe_in_the_workspace_is_refused_and_does_not_hang(step, action):
         perform({"action": action, "path": "pipe", "content": "x", "destination": "copied"}, step)
 
 
-def test_what_was_replaced_after_the_look_is_not_read(step, monkeypatch):
+@pytest.mark.parametrize("action", ["read", "write", "append", "copy"])
+def test_what_was_replaced_after_the_look_is_neither_read_nor_written(step, monkeypatch, action):
     (step.workspace / "folder").mkdir()
     outside = step.workspace.parent / "outside"
     outside.mkdir()
@@ -200,13 +196,15 @@ def test_what_was_replaced_after_the_look_is_not_read(step, monkeypatch):
 
     def place_then_replace(written, workspace):
         found = place(written, workspace)
-        (step.workspace / "folder").rmdir()
-        (step.workspace / "folder").symlink_to(outside)
+        if found.parent.name == "folder":
+            (step.workspace / "folder").rmdir()
+            (step.workspace / "folder").symlink_to(outside)
         return found
 
     monkeypatch.setattr(file_state, "place", place_then_replace)
-    with pytest.raises(PermanentError, match="replaced"):
-        perform({"action": "read", "path": "folder/secret"}, step)
+    with pytest.raises(PermanentError, match="not a directory"):
+        perform({"action": action, "path": "folder/secret", "content": "x", "destination": "copied"}, step)
+    assert [path.read_text() for path in outside.iterdir()] == ["secret"]
 
 
 @pytest.mark.parametrize("encoding", ["undefined", "rot13", "a\0b"])

@@ -207,7 +207,7 @@ def test_a_busy_server_is_asked_again_when_it_says(step):
     assert len(busy.calls) == 1
 
 
-@pytest.mark.parametrize("body", [b"<not", b"<a>" * 50_000, b"\xff\xfe", b"{}"])
+@pytest.mark.parametrize("body", [b"<not", b"<a>" * 50_000, b"\xff\xfe", b"{}"], ids=["cut", "deep", "binary", "json"])
 @pytest.mark.parametrize("action", ["list", "exists", "copy"])
 def test_an_answer_that_is_not_s3_s_fails_the_step_with_words(step, body, action):
     with LocalServer() as strange:

@@ -15,10 +15,10 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.step import Step
+from intellyhub_functions.files.paths import place, shown
+from intellyhub_functions.files.storage import read_up_to
 from intellyhub_functions.network.answers import retry_after
 from intellyhub_functions.network.exchange import Request, send
-from intellyhub_functions.states.file.paths import place, shown
-from intellyhub_functions.states.file.storage import read_up_to
 
 __all__ = ["find_token"]
 

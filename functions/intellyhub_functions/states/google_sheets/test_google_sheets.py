@@ -190,7 +190,11 @@ def test_a_busy_google_is_asked_again_when_it_says(api, step, status):
     assert told.value.retry_after_seconds == 8
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"values": 7}', b'{"values": [7]}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"<html>", b'{"values": 7}', b'{"values": [7]}', b"[" * 100_000],
+    ids=["empty", "list", "page", "number", "numbers", "deep"],
+)
 def test_an_answer_that_is_not_google_s_fails_the_step_with_words(api, step, body):
     run(step, "read")
     api.failures.append(Answer(body=body))

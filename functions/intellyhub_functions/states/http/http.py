@@ -11,7 +11,7 @@ from intellyhub_engine.errors import PermanentError, RetryableError
 from intellyhub_engine.language.values.values import TextRecord, text_of, wrap
 from intellyhub_engine.machine.step import Step
 from intellyhub_functions.network.answers import make_result, retry_after
-from intellyhub_functions.network.exchange import Request, Response, name_of, send
+from intellyhub_functions.network.exchange import Request, Response, name_of, send, without_secrets
 from intellyhub_functions.states.http.expected import is_expected
 
 __all__ = ["perform"]
@@ -98,7 +98,7 @@ def add_query(url: str, query: Mapping[str, Any]) -> str:
     try:
         parts = urlsplit(url)
     except ValueError as fault:
-        raise PermanentError(f"{url!r} is not an address: {fault}") from fault
+        raise PermanentError(f"{without_secrets(url)!r} is not an http or https address") from fault
     return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(given, doseq=True))))))
 
 

@@ -11,12 +11,11 @@ import pytest
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepTimedOut
 from intellyhub_engine.language.values.values import TextRecord
-from intellyhub_functions.settings import settings
 from intellyhub_functions.states.http.expected import is_expected
 from intellyhub_functions.states.http.http import perform
 from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.server import Answer, LocalServer
-from intellyhub_functions.testing.surroundings import make_step
+from intellyhub_functions.testing.surroundings import configured, make_step
 
 
 class Service(LocalServer):
@@ -196,6 +195,12 @@ def test_only_http_addresses_are_asked(step, url):
         perform({"url": url}, step)
 
 
+def test_an_address_that_is_none_is_told_without_its_query(step):
+    with pytest.raises(PermanentError, match="not an http or https address") as failure:
+        perform({"url": "http://me:s3cr3t@[::1/?key=s3cr3t", "query": {"a": 1}}, step)
+    assert "s3cr3t" not in str(failure.value)
+
+
 def test_a_binary_answer_is_bytes(service, step):
     service.answers["/picture"] = Answer(body=b"\x89PNG\xff", headers={"content-type": "image/png"})
     assert perform({"url": f"{service.url}/picture"}, step).body == b"\x89PNG\xff"
@@ -206,14 +211,9 @@ def test_a_header_cannot_smuggle_in_another(service, step):
         perform({"url": f"{service.url}/echo", "headers": {"x": "a\r\nx-admin: 1"}}, step)
 
 
-def test_inner_addresses_are_refused_where_only_the_public_internet_is_allowed(service, step, monkeypatch):
-    monkeypatch.setenv("INTELLYHUB_NETWORK", "public")
-    settings.cache_clear()
-    try:
-        with pytest.raises(PermanentError, match="may not connect to"):
-            perform({"url": f"{service.url.replace('127.0.0.1', 'localhost')}/echo"}, step)
-    finally:
-        settings.cache_clear()
+def test_inner_addresses_are_refused_where_only_the_public_internet_is_allowed(service, step):
+    with configured(INTELLYHUB_NETWORK="public"), pytest.raises(PermanentError, match="may not connect to"):
+        perform({"url": f"{service.url.replace('127.0.0.1', 'localhost')}/echo"}, step)
     assert service.calls == []
 
 

@@ -15,6 +15,7 @@ from intellyhub_engine.machine.step import Step
 from intellyhub_functions.network.answers import retry_after
 from intellyhub_functions.network.exchange import Request, Response, send
 from intellyhub_functions.network.uploads import Upload
+from intellyhub_functions.parameters import find_address, find_secret
 
 __all__ = ["DEFAULT_URL", "DEFAULT_VERSION", "LinkedIn", "LinkedInRefused", "make_linkedin", "path_of", "read_object"]
 
@@ -36,15 +37,11 @@ class LinkedInRefused(PermanentError):
 def make_linkedin(parameters: Mapping[str, Any], step: Step) -> LinkedIn:
     """The API as one step sees it. Raises PermanentError where the token or the version cannot be one."""
     names = step.scope
-    token = text_of(parameters.get("access_token") or names.get("LINKEDIN_ACCESS_TOKEN")).strip()
+    token = find_secret(parameters, "access_token", names, "LINKEDIN_ACCESS_TOKEN")
     version = text_of(parameters.get("api_version") or names.get("LINKEDIN_API_VERSION") or DEFAULT_VERSION).strip()
-    if not token:
-        raise PermanentError("access_token is missing; set it, or the variable LINKEDIN_ACCESS_TOKEN")
-    if re.fullmatch(r"\$?\{\w+\}", token):
-        raise PermanentError(f"access_token is {token}, a variable that is not set")
     if not re.fullmatch(r"20\d{4}(\.\d{2})?", version):
         raise PermanentError(f"api_version is {version!r}, and must be a year and month such as {DEFAULT_VERSION}")
-    base = text_of(parameters.get("base_url") or names.get("LINKEDIN_BASE_URL") or DEFAULT_URL).strip().rstrip("/")
+    base = find_address(parameters, "base_url", names, "LINKEDIN_BASE_URL", DEFAULT_URL)
     return LinkedIn(url=base, token=token, version=version, timeout_seconds=parameters.get("timeout", 30), step=step)
 
 

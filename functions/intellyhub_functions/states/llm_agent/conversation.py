@@ -16,7 +16,7 @@ from intellyhub_engine.machine.step import Step
 from intellyhub_functions.models.model import Model
 from intellyhub_functions.models.question import Message, Role
 
-__all__ = ["Conversation", "open_conversation"]
+__all__ = ["Conversation", "open_conversation", "read_bounds"]
 
 HISTORY = "chat_history"
 """The variable of a conversation without a key; as key of the published plugin it is the default."""
@@ -50,15 +50,17 @@ def open_conversation(parameters: Mapping[str, Any], step: Step) -> Conversation
     enabled = memory.get("enabled", bool(memory) or parameters.get("chain_type") == "conversation")
     if not enabled or text_of(enabled).strip().lower() in ("false", "no", "0"):
         return Conversation(None, step, "window", WINDOW)
+    kind, window = read_bounds(memory)
+    key = text_of(memory.get("key") or "").strip()
+    store: Store = FlowStore(step, key) if key and key != HISTORY else RunStore(step)
+    return Conversation(store, step, kind, window)
+
+
+def read_bounds(memory: Mapping[str, Any]) -> tuple[str, int]:
+    """What becomes of old turns, and how many are kept. Raises PermanentError for what is not understood."""
     kind = KINDS.get(text_of(memory.get("type") or "buffer").strip().lower())
     if kind is None:
         raise PermanentError(f"memory.type is {memory['type']!r}, expected one of {', '.join(KINDS)}")
-    key = text_of(memory.get("key") or "").strip()
-    store: Store = FlowStore(step, key) if key and key != HISTORY else RunStore(step)
-    return Conversation(store, step, kind, window_of(memory))
-
-
-def window_of(memory: Mapping[str, Any]) -> int:
     written = memory.get("window", WINDOW)
     try:
         window = int(text_of(written))
@@ -66,7 +68,7 @@ def window_of(memory: Mapping[str, Any]) -> int:
         window = 0
     if not 2 <= window <= 1000:
         raise PermanentError(f"memory.window is {written!r}, expected a number of turns from 2 to 1000")
-    return window
+    return kind, window
 
 
 class Conversation:

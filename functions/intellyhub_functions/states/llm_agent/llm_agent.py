@@ -1,7 +1,9 @@
-"""The `llm_agent` state: asks a model until it has answered, with the tools it wants used in between."""
+"""The `llm_agent` state: asks a model until it has answered, with the tools it wants used in between, or has a
+LangChain chain ask it."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,9 +18,10 @@ from intellyhub_functions.models.shaping import Shape, make_shape
 from intellyhub_functions.states.llm_agent.conversation import Conversation, open_conversation
 from intellyhub_functions.states.llm_agent.tools import Toolbox, open_tools
 
-__all__ = ["perform"]
+__all__ = ["CHAIN_WITH_TOOLS", "perform"]
 
 RESPONSE_KEY = "llm_response"
+CHAIN_WITH_TOOLS = "a chain brings its own tools: leave out `tools`, or the `chain`"
 MOST_TURNS = 10
 """Where the flow names no `max_turns`."""
 
@@ -30,16 +33,21 @@ def perform(parameters: Mapping[str, Any], step: Step) -> Outcome:
     try:
         shape = make_shape(parameters)
         conversation = open_conversation(parameters, step)
-        with open_tools(parameters.get("tools") or [], step) as toolbox:
-            prompt = prompt_of(parameters, step)
-            messages = make_messages(parameters, prompt, conversation, shape, model)
-            reply, answer = answer_of(model, messages, toolbox, shape, parameters)
+        prompt = prompt_of(parameters, step)
+        used: list[dict[str, Any]] = []
+        if parameters.get("chain"):
+            reply, answer = answer_of_chain(model, prompt, conversation, shape, parameters, step)
+        else:
+            with open_tools(parameters, step) as toolbox:
+                messages = make_messages(parameters, prompt, conversation, shape, model)
+                reply, answer = answer_of(model, messages, toolbox, shape, parameters)
+                used = toolbox.used
         changes = conversation.keep(prompt, reply.text, model)
     except StepFailed as fault:
         if fault.result is None:
             fault.result = make_failure(model, fault)
         raise
-    result = make_result(parameters, model, reply, answer, toolbox, time.monotonic() - began)
+    result = make_result(parameters, model, reply, answer, used, time.monotonic() - began)
     if step.output is None:
         changes[text_of(parameters.get("response_key") or RESPONSE_KEY)] = result
     return Outcome(value=result, changes=changes)
@@ -102,6 +110,32 @@ def answer_of(
     raise PermanentError("the model has not answered (max_turns)")
 
 
+def answer_of_chain(
+    model: Model,
+    prompt: str,
+    conversation: Conversation,
+    shape: Shape | None,
+    parameters: Mapping[str, Any],
+    step: Step,
+) -> tuple[Reply, Any]:
+    """What a LangChain chain makes of the prompt; it asks the state's model as often as it wants to."""
+    from intellyhub_functions.langchain.work import run_chain
+
+    if parameters.get("tools"):
+        raise PermanentError(CHAIN_WITH_TOOLS)
+    given = {"input": prompt, "system_prompt": text_of(parameters.get("system_prompt") or "")}
+    given |= parameters.get("chain_input") or {}
+    requirements = parameters.get("requirements")
+    text, data = run_chain(parameters["chain"], given, conversation.turns, model, requirements, step)
+    reply = Reply(text=text if data is None else json.dumps(data, ensure_ascii=False, default=text_of))
+    if shape is None:
+        return reply, data
+    value, fault = shape.read(reply.text)
+    if fault is not None:
+        raise PermanentError(f"the chain's answer is not of the shape asked for: {fault}")
+    return reply, value
+
+
 def refuse_unfinished(reply: Reply, shape: Shape | None) -> None:
     """Raise PermanentError for an answer that is none."""
     if reply.finish is Finish.FILTERED:
@@ -111,7 +145,7 @@ def refuse_unfinished(reply: Reply, shape: Shape | None) -> None:
 
 
 def make_result(
-    parameters: Mapping[str, Any], model: Model, reply: Reply, answer: Any, toolbox: Toolbox, seconds: float
+    parameters: Mapping[str, Any], model: Model, reply: Reply, answer: Any, used: list[dict[str, Any]], seconds: float
 ) -> TextRecord:
     """The record of section 4.6, with what the call used; the text is also found under `response_key`."""
     entries: dict[str, Any] = {
@@ -124,8 +158,8 @@ def make_result(
         "finish_reason": reply.finish.value,
         "usage": model.purse.usage(),
     }
-    if toolbox.used:
-        entries["tool_calls"] = toolbox.used
+    if used:
+        entries["tool_calls"] = used
     if answer is not None:
         entries["data"] = answer
     key = text_of(parameters.get("response_key") or "").strip()

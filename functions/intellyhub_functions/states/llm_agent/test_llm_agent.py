@@ -239,7 +239,7 @@ def test_a_model_that_never_stops_is_stopped(server, step):
     ("tools", "fault"),
     [
         (["nobody"], r"tools\[0\]: there is no flow 'nobody'"),
-        ([{"name": "x"}], r"tools\[0\] names no `flow`, no `mcp` server and no `http` address"),
+        ([{"name": "x"}], r"tools\[0\] names no `flow`, no `mcp` server, no `http` address and no `langchain` tool"),
         ([FLOW, FLOW], "two tools are called 'weather'"),
         ([{"http": "http://x"}], "an http tool needs a name"),
         ([{"flow": "weather", "parameters": [1]}], "its parameters are no JSON Schema"),

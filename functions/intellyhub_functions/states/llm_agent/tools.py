@@ -1,23 +1,23 @@
-"""The tools that a model may use: other flows, MCP servers, HTTP services."""
+"""The tools that a model may use: other flows, MCP servers, HTTP services, LangChain's."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from typing import Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled, StepTimedOut
 from intellyhub_engine.frozen import dataclass
+from intellyhub_engine.language.schemas import find_faults
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.step import Step
 from intellyhub_functions.models.question import Tool, ToolCall
-from intellyhub_functions.models.shaping import make_validator
 from intellyhub_functions.states.llm_agent.http_tool import make_http_use
 
-__all__ = ["Toolbox", "open_tools"]
+__all__ = ["UNREADABLE", "Toolbox", "open_tools"]
 
 ANYTHING: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": True}
 MAX_TOOLS = 128
@@ -25,6 +25,7 @@ MAX_TOOLS = 128
 MAX_RESULT_CHARACTERS = 64 * 1024
 SHOWN_CHARACTERS = 200
 MAX_SHOWN_ARGUMENTS = 2000
+UNREADABLE = "names no `flow`, no `mcp` server, no `http` address and no `langchain` tool"
 NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 
 Use = Callable[[Mapping[str, Any], str], Any]
@@ -42,20 +43,21 @@ class Ready:
 
 
 @contextmanager
-def open_tools(written: Any, step: Step) -> Iterator[Toolbox]:
-    """The tools of a state's `tools`: names of flows, and mappings with one of `flow`, `mcp` and `http`. Raises
-    PermanentError where one is not there or not understood."""
+def open_tools(parameters: Mapping[str, Any], step: Step) -> Iterator[Toolbox]:
+    """The tools of a state's `tools`: names of flows, and mappings with one of `flow`, `mcp`, `http` and `langchain`.
+    Raises PermanentError where one is not there or not understood."""
+    written = parameters.get("tools") or []
     with ExitStack() as stack:
         ready: list[Ready] = []
         for place, entry in enumerate(written if isinstance(written, list) else [written]):
-            ready += read_tool(entry, f"tools[{place}]", step, stack)
+            ready += read_tool(entry, f"tools[{place}]", parameters, step, stack)
         if len(ready) > MAX_TOOLS:
             raise PermanentError(f"there are {len(ready)} tools; models take up to {MAX_TOOLS}. Name those of a server")
         yield Toolbox(ready, step)
 
 
-def read_tool(entry: Any, place: str, step: Step, stack: ExitStack) -> list[Ready]:
-    """One entry; a server is many tools."""
+def read_tool(entry: Any, place: str, parameters: Mapping[str, Any], step: Step, stack: ExitStack) -> list[Ready]:
+    """One entry; a server and a module may be many tools."""
     if not isinstance(entry, Mapping):
         entry = {"flow": text_of(entry)}
     if entry.get("flow"):
@@ -64,7 +66,9 @@ def read_tool(entry: Any, place: str, step: Step, stack: ExitStack) -> list[Read
         return mcp_tools(entry, place, step, stack)
     if entry.get("http") or entry.get("url"):
         return [http_tool(entry, place, step)]
-    raise PermanentError(f"{place} names no `flow`, no `mcp` server and no `http` address")
+    if entry.get("langchain"):
+        return langchain_tools(entry, place, parameters.get("requirements"), step)
+    raise PermanentError(f"{place} {UNREADABLE}")
 
 
 def flow_tool(entry: Mapping[str, Any], place: str, step: Step) -> Ready:
@@ -95,11 +99,6 @@ def mcp_tools(entry: Mapping[str, Any], place: str, step: Step, stack: ExitStack
 
     server = entry["mcp"] if isinstance(entry["mcp"], Mapping) else {**entry, "url": text_of(entry["mcp"])}
     client = stack.enter_context(open_client(server, step))
-    only = {text_of(name) for name in entry.get("only") or ()}
-    listed = client.tools()
-    missing = only - {text_of(tool.get("name")) for tool in listed}
-    if missing:
-        raise PermanentError(f"{place}: the server has no tool {', '.join(sorted(missing))}")
 
     def use_of(name: str) -> Use:
         return lambda arguments, key: mcp_result(client.call(name, arguments, key=f"{step.idempotency_key}/{key}"))
@@ -114,20 +113,49 @@ def mcp_tools(entry: Mapping[str, Any], place: str, step: Step, stack: ExitStack
             use=use_of(text_of(told["name"])),
             checked=False,
         )
-        for told in listed
-        if told.get("name") and (not only or told["name"] in only)
+        for told in choose(client.tools(), entry, f"{place}: the server")
+    ]
+
+
+def choose(listed: Sequence[Mapping[str, Any]], entry: Mapping[str, Any], owner: str) -> Iterator[Mapping[str, Any]]:
+    """All that an owner has, or those named by `only`. Raises PermanentError for a name that none has."""
+    only = {text_of(name) for name in entry.get("only") or ()}
+    missing = only - {text_of(tool.get("name")) for tool in listed}
+    if missing:
+        raise PermanentError(f"{owner} has no tool {', '.join(sorted(missing))}")
+    return (tool for tool in listed if tool.get("name") and (not only or tool["name"] in only))
+
+
+def langchain_tools(entry: Mapping[str, Any], place: str, requirements: Any, step: Step) -> list[Ready]:
+    """LangChain's tools at `module:attribute`, or those named by `only`."""
+    from intellyhub_functions.langchain.work import describe_tools, use_tool
+
+    written = entry["langchain"]
+
+    def use_of(name: str) -> Use:
+        return lambda arguments, key: use_tool(written, name, arguments, requirements, step)
+
+    return [
+        Ready(
+            tool=Tool(
+                name=tool_name(told["name"]),
+                description=text_of(told.get("description") or ""),
+                schema=as_schema(told.get("parameters") or ANYTHING, place),
+            ),
+            use=use_of(text_of(told["name"])),
+        )
+        for told in choose(describe_tools(written, requirements, step), entry, f"{place}: {text_of(written)}")
     ]
 
 
 def mcp_result(result: Mapping[str, Any]) -> Any:
-    """What the model reads of a result: its structure, or its texts. Raises PermanentError where the tool failed."""
-    contents = result.get("content")
-    texts = [text_of(part.get("text")) for part in contents or () if isinstance(part, Mapping) and part.get("text")]
-    said = "\n".join(texts)
-    if result.get("isError"):
-        raise PermanentError(said or "it failed")
-    structure = result.get("structuredContent")
-    return said if said or structure is None else structure
+    """What the model reads of a result: its texts, else its structure. Raises PermanentError where the tool failed."""
+    from intellyhub_functions.states.mcp.mcp import make_result
+
+    told = make_result(result)
+    if told["is_error"]:
+        raise PermanentError(told["text"] or "it failed")
+    return told["text"] or told["data"]
 
 
 def tool_name(written: Any) -> str:
@@ -188,10 +216,9 @@ class Toolbox:
         if not isinstance(arguments, dict):
             raise PermanentError("the arguments must be an object")
         if ready.checked:
-            faults = make_validator(ready.tool.schema, f"the parameters of {call.name}").iter_errors(arguments)
-            told = [f"{fault.json_path}: {fault.message[:SHOWN_CHARACTERS]}" for fault in faults]
-            if told:
-                raise PermanentError("the arguments do not fit: " + "; ".join(told[:5]))
+            faults = find_faults(ready.tool.schema, arguments)
+            if faults:
+                raise PermanentError("the arguments do not fit: " + "; ".join(faults))
         return ready, arguments
 
     def _key(self, call: ToolCall) -> str:

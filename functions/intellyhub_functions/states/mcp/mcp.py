@@ -12,15 +12,12 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.values.values import TextRecord, text_of, wrap
 from intellyhub_engine.machine.step import Step
-from intellyhub_functions.network.exchange import Request
+from intellyhub_functions.rpc.link import DEFAULT_TIMEOUT_SECONDS, make_request
 from intellyhub_functions.rpc.mcp_client import McpClient, connect_http
 from intellyhub_functions.rpc.pipe import PipeLink, start_process
 from intellyhub_functions.settings import settings
 
-__all__ = ["open_client", "perform"]
-
-DEFAULT_TIMEOUT_SECONDS = 60.0
-DEFAULT_MAX_BYTES = 16 << 20
+__all__ = ["make_result", "open_client", "perform", "read_arguments"]
 
 
 def perform(parameters: Mapping[str, Any], step: Step) -> TextRecord:
@@ -33,41 +30,23 @@ def perform(parameters: Mapping[str, Any], step: Step) -> TextRecord:
 @contextmanager
 def open_client(parameters: Mapping[str, Any], step: Step) -> Iterator[McpClient]:
     """A client of the server that the parameters name, connected."""
-    timeout = float(parameters.get("timeout", DEFAULT_TIMEOUT_SECONDS))
     ends = None if step.timeout_seconds is None else time.monotonic() + step.timeout_seconds
-    client = (
-        start(parameters, step, timeout, ends)
-        if parameters.get("command")
-        else connect(parameters, step, timeout, ends)
-    )
+    client = start(parameters, step, ends) if parameters.get("command") else connect(parameters, step, ends)
     try:
         yield client
     finally:
         client.close()
 
 
-def connect(parameters: Mapping[str, Any], step: Step, timeout: float, ends: float | None) -> McpClient:
+def connect(parameters: Mapping[str, Any], step: Step, ends: float | None) -> McpClient:
     """To a server over HTTP."""
     url = text_of(parameters.get("url") or "").strip()
     if not url:
         raise PermanentError("an mcp state needs the `url` of a server, or the `command` that starts one")
-    headers = {str(name).lower(): text_of(value) for name, value in (parameters.get("headers") or {}).items()}
-    if parameters.get("auth_token"):
-        headers["authorization"] = f"Bearer {text_of(parameters['auth_token'])}"
-    request = Request(
-        method="POST",
-        url=url,
-        headers=headers,
-        timeout_seconds=timeout,
-        max_redirects=0,
-        verify_tls=parameters.get("verify_tls", True),
-        max_body_bytes=parameters.get("max_body_bytes", DEFAULT_MAX_BYTES),
-        cancelled=step.cancelled,
-    )
-    return connect_http(request, ends=ends, log=step.log)
+    return connect_http(make_request(url, parameters, step), ends=ends, log=step.log)
 
 
-def start(parameters: Mapping[str, Any], step: Step, timeout: float, ends: float | None) -> McpClient:
+def start(parameters: Mapping[str, Any], step: Step, ends: float | None) -> McpClient:
     """To a server that lives as long as this state."""
     written = parameters["command"]
     command = [text_of(part) for part in written] if isinstance(written, list) else shlex.split(text_of(written))
@@ -75,7 +54,8 @@ def start(parameters: Mapping[str, Any], step: Step, timeout: float, ends: float
     environment = {str(name): text_of(value) for name, value in (parameters.get("env") or {}).items()}
     allowed = settings().mcp_commands
     process = start_process(command, folder=step.workspace, environment=environment, allowed=allowed)
-    link = PipeLink(process, name=command[0], timeout_seconds=timeout, ends=ends, cancelled=step.cancelled)
+    seconds = float(parameters.get("timeout", DEFAULT_TIMEOUT_SECONDS))
+    link = PipeLink(process, name=command[0], timeout_seconds=seconds, ends=ends, cancelled=step.cancelled)
     client = McpClient(link, name=command[0], log=step.log)
     try:
         client.connect()

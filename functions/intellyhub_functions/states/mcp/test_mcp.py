@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled
-from intellyhub_functions.rpc import mcp_client
+from intellyhub_functions.rpc import mcp_client, pipe
 from intellyhub_functions.settings import settings
 from intellyhub_functions.states.mcp.mcp import perform
 from intellyhub_functions.testing.examples import run_example
@@ -158,7 +158,8 @@ def test_a_command_that_ends_at_once_is_told(tmp_path, server_file):
         perform({"command": [sys.executable, str(server_file)], "tool": "add"}, make_step(tmp_path))
 
 
-def test_a_command_that_says_nothing_is_ended(tmp_path, server_file):
+def test_a_command_that_says_nothing_is_ended(tmp_path, server_file, monkeypatch):
+    monkeypatch.setattr(pipe, "END_SECONDS", 0.05)
     server_file.write_text("import time\ntime.sleep(60)")
     step = make_step(tmp_path)
     step.cancelled.set()

@@ -11,10 +11,10 @@ from intellyhub_engine.blocks.python import revived
 from intellyhub_engine.errors import InputInvalid, PermanentError, RetryableError, ValueRefused
 from intellyhub_engine.language.values.values import encode, text_of, wrap
 from intellyhub_engine.machine.step import Step
-from intellyhub_functions.states.file.paths import place, shown
-from intellyhub_functions.states.file.storage import read_up_to
+from intellyhub_functions.files.paths import place, shown
+from intellyhub_functions.files.storage import read_up_to
 
-__all__ = ["perform"]
+__all__ = ["find_layer", "patience", "perform", "read_answer"]
 
 ANSWER = "intellyhub_functions.states.python.calling:answer"
 MAX_CODE_BYTES = 1024 * 1024

@@ -12,7 +12,7 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.values.values import text_of
 from intellyhub_engine.machine.step import Step
-from intellyhub_functions.states.file.paths import place, shown
+from intellyhub_functions.files.paths import place, shown
 from intellyhub_functions.states.python_code_generator.work import Work
 
 __all__ = ["Project", "open_project"]

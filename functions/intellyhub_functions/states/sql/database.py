@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled, StepTimedOut
+from intellyhub_functions.databases.postgresql import OWN, PASSING_CLASSES, at_addresses
 from intellyhub_functions.databases.reach import find_addresses
-from intellyhub_functions.states.file.paths import place
+from intellyhub_functions.files.paths import place
+from intellyhub_functions.network.tcp import connect
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -44,22 +45,7 @@ UNSAFE = frozenset(
     )
 )
 """Of what may stand behind the question mark: what names files or sockets of the machine, or another server."""
-PASSING_CLASSES = ("08", "40", "53", "55", "57", "58")
-"""Of SQLSTATE: connection, rollback, resources, object state, operator, system."""
 PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
-POSTGRESQL = {
-    "passfile": f"{os.devnull}/none",
-    "sslcertmode": "disable",
-    "gssencmode": "disable",
-    "application_name": "IntellyHub",
-    "connect_timeout": CONNECT_SECONDS,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
-"""Nothing of the worker's own account; and a connection that went silent is found."""
-
-
 LOOK_FOR_US = "SELECT set_config(name, '2000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'"
 
 
@@ -157,6 +143,8 @@ def open_database(written: str, workspace: Path, seconds: float) -> Database:
         raise PermanentError(f"{url.drivername} is an asynchronous driver; name another one, or none")
     if engine.dialect.name == "sqlite":
         confine(engine)
+    if engine.driver == "pymysql":
+        guard(engine)
     return Database(engine, name)
 
 
@@ -180,8 +168,7 @@ def find_place(url: URL, workspace: Path, seconds: float) -> tuple[URL, dict[str
     addresses = find_addresses(url.host or "", port or 0) if url.host or backend in PORTS else []
     name = f"{url.host or backend}{f':{port}' if port else ''}/{url.database or ''}"
     if backend == "postgresql" and url.get_driver_name() in ("psycopg2", "psycopg"):
-        pinned = {"host": ",".join([str(url.host)] * len(addresses)), "hostaddr": ",".join(addresses)}
-        return url, {**POSTGRESQL, **pinned}, name
+        return url, {**OWN, "connect_timeout": CONNECT_SECONDS, **at_addresses(str(url.host), addresses)}, name
     if url.get_driver_name() == "pymysql":
         wait = max(int(seconds) + 1, 1)
         return url, {"connect_timeout": CONNECT_SECONDS, "read_timeout": wait, "write_timeout": wait}, name
@@ -199,6 +186,19 @@ def find_file(url: URL, workspace: Path, seconds: float) -> tuple[URL, dict[str,
     path = place(written, workspace)
     path.parent.mkdir(parents=True, exist_ok=True)
     return url.set(database=str(path), query={}), dict(arguments), path.name
+
+
+def guard(engine: Engine) -> None:
+    """Have pymysql connect over a socket of ours: it looks the host up once more, and may find another address then."""
+    from sqlalchemy import event
+
+    def connect_to(dialect: Any, _: object, arguments: Any, given: dict[str, Any]) -> Any:
+        sock = connect(str(given["host"]), int(given.get("port") or PORTS["mysql"]), CONNECT_SECONDS)
+        connection = dialect.loaded_dbapi.connect(*arguments, **given, defer_connect=True)
+        connection.connect(sock)
+        return connection
+
+    event.listen(engine, "do_connect", connect_to)
 
 
 def confine(engine: Engine) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.values.values import Record, text_of
 from intellyhub_engine.machine.step import Step
+from intellyhub_functions.parameters import find_secret
 from intellyhub_functions.states.sql.binding import Statement, make_statement
 from intellyhub_functions.states.sql.database import Database, open_database
 from intellyhub_functions.states.sql.rows import Limits, Result, read_result, read_written
@@ -21,9 +22,7 @@ __all__ = ["perform"]
 
 def perform(parameters: Mapping[str, Any], step: Step) -> Record:
     """Run; gives `{rows, row, value, columns, row_count, truncated}` of the last statement. All count, or none."""
-    url = text_of(parameters.get("url") or step.scope.get("DATABASE_URL")).strip()
-    if not url:
-        raise PermanentError("url is missing; set it, or the variable DATABASE_URL")
+    url = find_secret(parameters, "url", step.scope, "DATABASE_URL")
     texts = texts_of(parameters["query"])
     seconds = float(parameters.get("timeout", 30))
     seconds = seconds if step.timeout_seconds is None else min(seconds, step.timeout_seconds)

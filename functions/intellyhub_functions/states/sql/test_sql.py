@@ -2,9 +2,11 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
+import socket
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,12 +16,12 @@ import pytest
 
 from intellyhub_engine.errors import PermanentError, RetryableError, StepCancelled, StepTimedOut
 from intellyhub_engine.language.values.values import Record, TextRecord, decode, encode
-from intellyhub_functions.states.sql import watch
+from intellyhub_functions.states.sql import database, watch
 from intellyhub_functions.states.sql.sql import perform
 from intellyhub_functions.testing.examples import run_example
 from intellyhub_functions.testing.postgresql import postgresql
 from intellyhub_functions.testing.proxy import Proxy
-from intellyhub_functions.testing.surroundings import Log, make_step
+from intellyhub_functions.testing.surroundings import Log, configured, make_step
 
 SQLITE = "sqlite:///data.db"
 EVIL = "'); DROP TABLE people; --"
@@ -187,6 +189,27 @@ def test_a_locked_database_may_be_free_later(people):
 def test_addresses_that_flows_may_not_use_are_refused(step, url, message):
     with pytest.raises(PermanentError, match=message):
         perform({"url": url, "query": "SELECT 1"}, step)
+
+
+def test_a_host_that_is_another_one_when_mysql_is_connected_to_is_not_spoken_to(step, monkeypatch):
+    monkeypatch.setattr(database, "find_addresses", lambda host, port: ["93.184.216.34"])  # what it was a moment before
+    with configured(INTELLYHUB_NETWORK="public"), socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"mysql://me:secret@127.0.0.1:{listener.getsockname()[1]}/shop"
+        with pytest.raises(PermanentError, match="may not connect"):
+            perform({"url": url, "query": "SELECT 1", "timeout": 3}, step)
+
+
+def test_mysql_is_spoken_to_over_the_connection_that_was_checked(step):
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        url = f"mysql://me:secret@127.0.0.1:{listener.getsockname()[1]}/shop"
+        asked = threads.submit(perform, {"url": url, "query": "SELECT 1"}, step)
+        end, _ = listener.accept()
+        refusal = b"\xff\x15\x04#28000Access denied for user"
+        with end:
+            end.sendall(len(refusal).to_bytes(3, "little") + b"\0" + refusal)
+            with pytest.raises(PermanentError, match="Access denied") as told:
+                asked.result()
+    assert "secret" not in str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError
 from intellyhub_engine.language.values.values import Record, text_of
 from intellyhub_engine.machine.step import Outcome, Step
-from intellyhub_functions.states.file.paths import place, shown
-from intellyhub_functions.states.file.storage import write_whole
+from intellyhub_functions.files.paths import place, shown
+from intellyhub_functions.files.storage import write_whole
 from intellyhub_functions.states.telegram_bot.editing import make_edit
 from intellyhub_functions.states.telegram_bot.sending import Call, read_text, send, send_formatted
 from intellyhub_functions.telegram.bot_api import Bot, BotRefused
@@ -92,11 +92,9 @@ def perform_download(parameters: Mapping[str, Any], step: Step, bot: Bot) -> Rec
     file_id = text_of(parameters.get("file_id") or step.scope.get("telegram_file_id")).strip()
     if not file_id:
         raise PermanentError("file_id is missing; the run was not started by a message with a file")
-    told = bot.call("getFile", {"file_id": file_id})
-    if not isinstance(told, Mapping) or not isinstance(told.get("file_path"), str):
-        raise PermanentError("Telegram's getFile gave no path")
-    content = bot.download(told["file_path"])
-    own = re.sub(r"[^\w.-]", "_", PurePosixPath(told["file_path"]).name)[-100:].lstrip(".") or "file"
+    remote = bot.locate(file_id)
+    content = bot.download(remote)
+    own = re.sub(r"[^\w.-]", "_", PurePosixPath(remote).name)[-100:].lstrip(".") or "file"
     path = place(text_of(parameters.get("path")).strip() or f"workspace/{own}", step.workspace)
     try:
         write_whole(path, content)

@@ -9,7 +9,7 @@ from intellyhub_engine.errors import StepFailed
 from intellyhub_engine.language.values.values import Record, TextRecord, text_of
 from intellyhub_engine.machine.step import Step
 from intellyhub_functions.states.telegram_bot.actions import ACTIONS
-from intellyhub_functions.telegram.bot_api import Bot, find_api_url
+from intellyhub_functions.telegram.bot_api import Bot, open_bot
 
 __all__ = ["perform"]
 
@@ -42,17 +42,11 @@ def received(step: Step) -> TextRecord:
 
 
 def make_bot(parameters: Mapping[str, Any], step: Step) -> Bot:
-    return Bot(
-        token=find_token(parameters, step),
-        api_url=find_api_url(parameters, step.scope),
+    """The state's bot, else the listener's, else that of the environment."""
+    return open_bot(
+        {**parameters, "bot_token": parameters.get("bot_token") or step.listener.get("bot_token")},
+        step.scope,
         timeout_seconds=parameters.get("timeout", 30),
         deadline_seconds=step.timeout_seconds,
         cancelled=step.cancelled,
     )
-
-
-def find_token(parameters: Mapping[str, Any], step: Step) -> str:
-    """The state's token, else the listener's, else the one of the environment."""
-    names = step.scope
-    found = parameters.get("bot_token") or step.listener.get("bot_token")
-    return text_of(found or names.get("TELEGRAM_BOT_TOKEN") or names.get("TELEGRAM_TOKEN")).strip()

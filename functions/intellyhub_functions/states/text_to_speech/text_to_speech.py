@@ -11,11 +11,11 @@ from typing import Any
 from intellyhub_engine.errors import PermanentError, RetryableError, StepFailed
 from intellyhub_engine.language.values.values import Record, text_of
 from intellyhub_engine.machine.step import Outcome, Step
+from intellyhub_functions.files.paths import place, shown
+from intellyhub_functions.files.storage import write_whole
 from intellyhub_functions.speech.engines import speaker
 from intellyhub_functions.speech.service import status_of
 from intellyhub_functions.speech.sounds import Sound
-from intellyhub_functions.states.file.paths import place, shown
-from intellyhub_functions.states.file.storage import write_whole
 
 __all__ = ["perform"]
 

@@ -114,6 +114,17 @@ def test_the_cache_of_tokens_does_not_grow_for_ever(monkeypatch):
     assert (len(kept._kept), len(kept._asking)) == (2, 2)
 
 
+def test_who_gets_no_token_is_not_remembered():
+    kept = TokenCache()
+    with pytest.raises(PermanentError):
+        kept.get(("a",), refuse_token)
+    assert kept._asking == {}
+
+
+def refuse_token():
+    raise PermanentError("no such company")
+
+
 @pytest.mark.parametrize(("wrong", "code"), [({"corp_id": "bad"}, 40013), ({"corp_secret": "bad-secret"}, 40001)])
 def test_wrong_credentials_are_refused_without_being_shown(step, wrong, code):
     with pytest.raises(PermanentError) as failure:

@@ -46,7 +46,7 @@ class TokenCache:
         with asking:
             kept = self._find(key)
             if kept is None:
-                token = ask()
+                token = self._ask(key, ask)
                 kept = token.text
                 self._keep(key, kept, self._now() + token.lasts_seconds - EARLY_SECONDS)
             return kept
@@ -57,6 +57,15 @@ class TokenCache:
         with self._lock:
             if self._kept.get(key, ("", 0.0))[0] == text:
                 del self._kept[key]
+
+    def _ask(self, key: str, ask: Callable[[], Token]) -> Token:
+        """A new token; who gets none is not remembered."""
+        try:
+            return ask()
+        except BaseException:
+            with self._lock:
+                self._asking.pop(key, None)
+            raise
 
     def _find(self, key: str) -> str | None:
         with self._lock:

@@ -16,6 +16,7 @@ from intellyhub_engine.language.values.values import Record, text_of
 from intellyhub_engine.machine.step import Step
 from intellyhub_functions.network.answers import retry_after
 from intellyhub_functions.network.exchange import Request, Response, send
+from intellyhub_functions.parameters import find_address, needed
 from intellyhub_functions.states.wechat.tokens import Token, tokens
 
 __all__ = ["perform"]
@@ -58,7 +59,7 @@ def perform(parameters: Mapping[str, Any], step: Step) -> Any:
 def deliver(parameters: Mapping[str, Any], step: Step) -> Mapping[str, Any]:
     """Send with the token at hand, once more with a new one where that is refused."""
     message = make_message(parameters, step)
-    asker = (base_of(parameters, step), *(required(parameters, name) for name in ("corp_id", "corp_secret")))
+    asker = (base_of(parameters, step), *(needed(parameters, name) for name in ("corp_id", "corp_secret")))
     token = tokens.get(asker, lambda: ask_token(parameters, step))
     try:
         return call("message/send", {"access_token": token}, parameters, step, message)
@@ -70,24 +71,14 @@ def deliver(parameters: Mapping[str, Any], step: Step) -> Mapping[str, Any]:
     return call("message/send", {"access_token": token}, parameters, step, message)
 
 
-def required(parameters: Mapping[str, Any], name: str) -> str:
-    """A parameter's text. Raises PermanentError where it is empty, or a variable that is not set."""
-    text = text_of(parameters.get(name)).strip()
-    if not text:
-        raise PermanentError(f"{name} is missing")
-    if text.startswith(("{", "${")) and text.endswith("}") and " " not in text and ":" not in text:
-        raise PermanentError(f"{name} is {text}, a variable that is not set")
-    return text
-
-
 def base_of(parameters: Mapping[str, Any], step: Step) -> str:
     """The service's address: the parameter's, else the setting's, else WeChat Work's own."""
-    return text_of(parameters.get("base_url") or step.scope.get("WECHAT_BASE_URL") or DEFAULT_URL).strip().rstrip("/")
+    return find_address(parameters, "base_url", step.scope, "WECHAT_BASE_URL", DEFAULT_URL)
 
 
 def make_message(parameters: Mapping[str, Any], step: Step) -> dict[str, Any]:
     """The message as WeChat Work takes it; without anyone named it goes to all."""
-    agent = required(parameters, "agent_id")
+    agent = needed(parameters, "agent_id")
     if not agent.isdigit():
         raise PermanentError(f"agent_id is {agent!r}, and must be a number")
     to = {name: receivers(parameters.get(f"to_{name[2:]}")) for name in ("touser", "toparty", "totag")}
@@ -127,7 +118,7 @@ def make_content(parameters: Mapping[str, Any], step: Step) -> tuple[str, dict[s
 
 def ask_token(parameters: Mapping[str, Any], step: Step) -> Token:
     """A token of the application. https://developer.work.weixin.qq.com/document/path/91039."""
-    query = {"corpid": required(parameters, "corp_id"), "corpsecret": required(parameters, "corp_secret")}
+    query = {"corpid": needed(parameters, "corp_id"), "corpsecret": needed(parameters, "corp_secret")}
     told = call("gettoken", query, parameters, step)
     text, seconds = told.get("access_token"), told.get("expires_in", 7200)
     if not isinstance(text, str) or not text or not isinstance(seconds, int | float):

@@ -10,8 +10,10 @@ import uvloop
 
 from intellyhub_knative.platform.board import METRICS_TYPE, json_page, serve, until_told
 from intellyhub_knative.platform.broker.broker import Broker
+from intellyhub_knative.platform.flows import open_flows
 from intellyhub_knative.platform.journal.client import AsyncJournalClient
 from intellyhub_knative.platform.keys import Purpose
+from intellyhub_knative.platform.knative import Knative, read_knative
 from intellyhub_knative.platform.service import Surroundings, enter
 
 __all__ = ["main"]
@@ -19,19 +21,21 @@ __all__ = ["main"]
 
 def main() -> None:
     """Serve until told to stop."""
-    uvloop.run(work(enter(os.environ)))
+    uvloop.run(work(enter(os.environ), read_knative(os.environ)))
 
 
-async def work(surroundings: Surroundings) -> None:
-    """The broker and its board, in one event loop."""
+async def work(surroundings: Surroundings, knative: Knative | None) -> None:
+    """The broker, on a cluster the forwarder, and its board, in one event loop."""
     layout, keys = surroundings.layout, surroundings.keys
-    journal = AsyncJournalClient(layout.socket("journal"), keys.token(Purpose.JOURNAL))
-    broker = Broker(layout=layout, keys=keys, journal=journal)
+    journal = AsyncJournalClient(surroundings.journal, keys.token(Purpose.JOURNAL))
+    flows = open_flows(layout, knative)
+    broker = Broker(layout=layout, keys=keys, journal=journal, flows=flows, knative=knative)
 
     async def metrics() -> tuple[bytes, str]:
         return broker.counters.render(), METRICS_TYPE
 
-    async with serve(surroundings.listen("broker"), {"/metrics": metrics, "/state": json_page(broker.state)}):
+    pages = {"/metrics": metrics, "/state": json_page(broker.state)}
+    async with serve(surroundings.listen("broker"), pages, surroundings.board):
         surroundings.announce_ready()
         working = asyncio.create_task(broker.run())
         try:
@@ -41,6 +45,7 @@ async def work(surroundings: Surroundings) -> None:
             working.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await working
+            await flows.close()
             await journal.close()
 
 

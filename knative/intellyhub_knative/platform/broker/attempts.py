@@ -11,23 +11,26 @@ from intellyhub_knative.platform.broker.journal import BrokerJournal
 from intellyhub_knative.platform.broker.letters import make_letter
 from intellyhub_knative.platform.broker.verdicts import Elsewhere, Failure, Later, Verdict, judge, retry_or_bury
 from intellyhub_knative.platform.deployments import Deployment, Version
-from intellyhub_knative.platform.flow_socket import NoAnswer, NobodyThere, ask, make_request, open_flow_socket
+from intellyhub_knative.platform.flow_socket import NoAnswer, NobodyThere
+from intellyhub_knative.platform.flows import Flows
 from intellyhub_knative.platform.keys import Keys, Purpose
-from intellyhub_knative.platform.layout import Layout
 from intellyhub_knative.platform.outbox import Due, Outcome, Settlement
+from intellyhub_knative.platform.outgoing import Outgoing
 
 __all__ = ["Attempts"]
 
 MAX_ANSWER_BYTES = 16 << 20
 """An answer is at most one event."""
+NEW = (None,)
+"""The version of a new event: while a rollout is on, one or the other."""
 UNFINISHED = (RunStatus.RUNNING, RunStatus.WAITING)
 
 
 class Attempts:
     """Makes attempts."""
 
-    def __init__(self, *, layout: Layout, keys: Keys, journal: BrokerJournal) -> None:
-        self._layout = layout
+    def __init__(self, *, flows: Flows, keys: Keys, journal: BrokerJournal) -> None:
+        self._flows = flows
         self._keys = keys
         self._journal = journal
 
@@ -42,12 +45,12 @@ class Attempts:
             replied = verdict if verdict.reply is not None else replied
         return replied or verdict
 
-    async def _versions_for(self, due: Due, deployment: Deployment) -> list[Version]:
-        """The current one; where runs of others wait for the event, or were woken by it, or began with it, those. None
-        where all that it woke are of versions that are gone: it has done its work. Who waits is asked for first: a run
-        that is woken meanwhile is then among the woken."""
+    async def _versions_for(self, due: Due, deployment: Deployment) -> Sequence[Version | None]:
+        """Whichever takes new events (None); where runs wait for the event, or were woken by it, or began with it,
+        theirs. Nothing where all that it woke are of versions that are gone: it has done its work. Who waits is asked
+        for first: a run that is woken meanwhile is then among the woken."""
         if len(deployment.versions) == 1:
-            return [deployment.current]
+            return NEW
         waiting = await self._journal.waiting_runs(due.event, under=deployment.journal_name)
         woken = await self._journal.woken_runs(due.event, flow=deployment.journal_name)
         found = find_versions(deployment, [*(run for run in waiting if run.flow == deployment.journal_name), *woken])
@@ -56,10 +59,10 @@ class Attempts:
         if due.attempt > 1:
             run = await self._journal.find_run(deployment.journal_name, due.event.source, due.event.id)
             if run is not None and run.status in UNFINISHED:
-                return find_versions(deployment, [run]) or [deployment.current]
-        return [deployment.current]
+                return find_versions(deployment, [run]) or NEW
+        return NEW
 
-    async def _deliver(self, due: Due, deployment: Deployment, version: Version) -> Settlement | Later:
+    async def _deliver(self, due: Due, deployment: Deployment, version: Version | None) -> Settlement | Later:
         """To this version, or to the one that it names."""
         verdict = await self._ask(due, deployment, version)
         if isinstance(verdict, Elsewhere):
@@ -75,18 +78,17 @@ class Attempts:
             )
         return verdict
 
-    async def _ask(self, due: Due, deployment: Deployment, version: Version) -> Verdict:
+    async def _ask(self, due: Due, deployment: Deployment, version: Version | None) -> Verdict:
         now_ns = time.time_ns()
         key = self._keys.token(Purpose.DELIVERY, deployment.journal_name).encode()
         letter = make_letter(due, deployment.tenant_slug, key, now_ns / 1e9)
-        path = self._layout.flow_socket(deployment.flow_id, version.number)
         policy = deployment.delivery
+        request = Outgoing("POST", "/", tuple(letter.headers.items()), letter.body)
         try:
-            request = make_request("POST", "/", letter.headers.items(), letter.body)
-            answer = await ask(path, request, timeout_seconds=policy.timeout_seconds, max_bytes=MAX_ANSWER_BYTES)
+            answer = await self._flows.ask(
+                deployment, version, request, timeout_seconds=policy.timeout_seconds, max_bytes=MAX_ANSWER_BYTES
+            )
         except NobodyThere as fault:
-            if version != deployment.current:
-                await open_flow_socket(self._layout, deployment.flow_id, version.number)
             return Later(0.0, Failure(f"the flow cannot be reached: {fault}"))
         except (NoAnswer, ValueError) as fault:
             failure = Failure(str(fault))

@@ -12,12 +12,17 @@ from intellyhub_engine.errors import JournalError
 from intellyhub_knative.platform.broker.attempts import Attempts
 from intellyhub_knative.platform.broker.counters import Counters
 from intellyhub_knative.platform.broker.dispatch import Dispatch
+from intellyhub_knative.platform.broker.forward_routing import forward
+from intellyhub_knative.platform.broker.forwarding import Forwarding
 from intellyhub_knative.platform.broker.journal import BrokerJournal
 from intellyhub_knative.platform.broker.resumption import Resumption
 from intellyhub_knative.platform.broker.routing import is_sound, route
 from intellyhub_knative.platform.broker.settling import Settling
+from intellyhub_knative.platform.broker.standing import Standing
 from intellyhub_knative.platform.desired import Desired
+from intellyhub_knative.platform.flows import Flows
 from intellyhub_knative.platform.keys import Keys
+from intellyhub_knative.platform.knative import Knative
 from intellyhub_knative.platform.layout import Layout
 from intellyhub_knative.platform.outbox import Routing, Unrouted
 
@@ -35,7 +40,9 @@ END_SECONDS = 2.0
 class Broker:
     """Runs in one event loop. Everything it knows is in the journal: it may be killed at any moment."""
 
-    def __init__(self, *, layout: Layout, keys: Keys, journal: BrokerJournal) -> None:
+    def __init__(
+        self, *, layout: Layout, keys: Keys, journal: BrokerJournal, flows: Flows, knative: Knative | None = None
+    ) -> None:
         self.counters = Counters()
         self._journal = journal
         self._desired = Desired(layout)
@@ -43,21 +50,28 @@ class Broker:
         self._unsound: Set[str] = frozenset()
         """Flows with filters that cannot be used: those that were told already."""
         self._settling = Settling(journal)
-        attempts = Attempts(layout=layout, keys=keys, journal=journal)
+        self._forwarding = None
+        if knative is not None:
+            stands = Standing(layout).stands
+            self._forwarding = Forwarding(
+                knative=knative, keys=keys, journal=journal, desired=self._desired, stands=stands
+            )
         self._dispatch = Dispatch(
             journal=journal,
             desired=self._desired,
-            attempts=attempts,
+            attempts=Attempts(flows=flows, keys=keys, journal=journal),
             settling=self._settling,
             counters=self.counters,
+            forwarding=self._forwarding,
         )
         self._resumption = Resumption(
-            layout=layout, keys=keys, journal=journal, desired=self._desired, counters=self.counters
+            flows=flows, keys=keys, journal=journal, desired=self._desired, counters=self.counters
         )
         self._accepted = asyncio.Event()
         self.counters.watch("in_flight", "Deliveries under way.", lambda: self._dispatch.lanes.under_way)
         self.counters.watch("oldest_seconds", "Age of the oldest event under way.", self._oldest_seconds)
         self.counters.watch("resuming", "Runs being resumed.", lambda: self._resumption.in_flight)
+        self.counters.watch("away", "Tenants whose Knative Broker takes no events.", lambda: len(self._away()))
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then is left, and due again."""
@@ -75,6 +89,8 @@ class Broker:
         finally:
             await self._dispatch.finish(0.0)
             await self._resumption.finish()
+            if self._forwarding is not None:
+                await self._forwarding.close()
 
     async def end(self) -> None:
         """Wait a moment for deliveries that are almost done. Called while `run` still runs."""
@@ -88,6 +104,7 @@ class Broker:
             "in_flight": self._dispatch.lanes.under_way,
             "resuming": self._resumption.in_flight,
             "shut_flows": len(self._dispatch.lanes.shut()),
+            "brokers_away": self._away(),
             "journal": dict(await self._journal.counts()),
             "oldest": [
                 {
@@ -141,9 +158,15 @@ class Broker:
 
     async def _route(self, unrouted: Unrouted) -> Routing:
         waiting = await self._journal.waiting_runs(unrouted.event, under=f"{unrouted.tenant_id}/")
-        routing = route(unrouted, self._desired, {run.flow.rpartition("/")[2] for run in waiting}, self._sound)
+        if self._forwarding is not None:
+            routing = forward(unrouted, self._desired, waiting, self._sound, self._forwarding.stands)
+        else:
+            routing = route(unrouted, self._desired, {run.flow.rpartition("/")[2] for run in waiting}, self._sound)
         self.counters.routed(len(routing.flow_ids))
         return routing
+
+    def _away(self) -> list[str]:
+        return self._forwarding.away if self._forwarding is not None else []
 
     def _oldest_seconds(self) -> float:
         accepted = [due.accepted_ns for due in self._dispatch.lanes.held.values()]

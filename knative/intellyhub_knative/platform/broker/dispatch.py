@@ -11,7 +11,9 @@ from contextlib import suppress
 from intellyhub_engine.errors import JournalError
 from intellyhub_knative.platform.broker.attempts import Attempts
 from intellyhub_knative.platform.broker.counters import Counters
+from intellyhub_knative.platform.broker.forwarding import Forwarding, again
 from intellyhub_knative.platform.broker.journal import BrokerJournal
+from intellyhub_knative.platform.broker.lane_names import is_lane
 from intellyhub_knative.platform.broker.lanes import Lanes
 from intellyhub_knative.platform.broker.settling import Settling
 from intellyhub_knative.platform.broker.verdicts import Failure, Later, retry_or_bury
@@ -29,18 +31,30 @@ FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 PATIENCE_SECONDS = 600.0
 """For so long what is the platform's doing, a restart or a full worker, costs no attempt."""
+EARLY_SECONDS = 40.0
+"""Where records come by mirror: longer than one takes to come, at the worst."""
+EARLY_PAUSE_SECONDS = 1.0
 
 
 class Dispatch:
     """The deliveries under way."""
 
     def __init__(
-        self, *, journal: BrokerJournal, desired: Desired, attempts: Attempts, settling: Settling, counters: Counters
+        self,
+        *,
+        journal: BrokerJournal,
+        desired: Desired,
+        attempts: Attempts,
+        settling: Settling,
+        counters: Counters,
+        forwarding: Forwarding | None = None,
     ) -> None:
         self.lanes = Lanes(desired)
         self._journal = journal
         self._desired = desired
         self._attempts = attempts
+        self._forwarding = forwarding
+        """On a cluster: the way to Knative's Brokers."""
         self._settling = settling
         self._counters = counters
         self._wake = asyncio.Event()
@@ -124,11 +138,16 @@ class Dispatch:
 
     async def _deliver(self, due: Due) -> Settlement | None:
         """Attempt until there is something to record; None gives the delivery back as it is."""
+        if self._forwarding is not None and is_lane(due.flow_id):
+            return await self._forward(due, self._forwarding)
         patient_until = time.monotonic() + PATIENCE_SECONDS
         pause = FIRST_PAUSE_SECONDS
         while True:
-            deployment = self._desired.deployments.get(due.flow_id) or self._desired.read_flow(due.flow_id)
-            if deployment is None or deployment.tenant_id != due.tenant_id:
+            deployment = self._find_flow(due)
+            if deployment is None:
+                if self._is_early(due):
+                    await asyncio.sleep(EARLY_PAUSE_SECONDS)
+                    continue
                 error = f"the tenant has no flow {due.flow_id[:64]!r}: it was deleted, or never deployed"
                 return Settlement(due.delivery_id, Outcome.DEAD, error=error)
             if deployment.flow_id in self._desired.asleep:
@@ -141,6 +160,36 @@ class Dispatch:
             self._counters.postponed.inc()
             await asyncio.sleep(max(pause, verdict.seconds))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _forward(self, due: Due, forwarding: Forwarding) -> Settlement | None:
+        """As `_deliver`, to a Knative Broker."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self.lanes.is_asleep(due):
+            try:
+                with self._counters.attempts.time():
+                    verdict = await forwarding.make(due)
+            except JournalError as fault:
+                verdict = Later(0.0, Failure(f"the journal did not answer: {fault}"))
+            except Exception:
+                LOG.exception("the event %r met a fault of the forwarder", due.event.id)
+                return again(due, None, "the forwarder failed; its log says how")
+            if not isinstance(verdict, Later):
+                return verdict
+            self._counters.postponed.inc()
+            await asyncio.sleep(max(pause, verdict.seconds))
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        return None
+
+    def _find_flow(self, due: Due) -> Deployment | None:
+        """The flow that the delivery is for. An address that nobody had was kept as it was written; a flow of that name
+        may be there now."""
+        found = self._desired.deployments.get(due.flow_id) or self._desired.read_flow(due.flow_id)
+        found = found or self._desired.by_slug(due.tenant_id, due.flow_id)
+        return found if found is not None and found.tenant_id == due.tenant_id else None
+
+    def _is_early(self, due: Due) -> bool:
+        """Whether the record of its flow may still be on its way to this process."""
+        return self._forwarding is not None and time.time_ns() - due.accepted_ns < EARLY_SECONDS * 1e9
 
     async def _attempt(self, due: Due, deployment: Deployment) -> Settlement | Later:
         """One attempt. An event that the broker itself fails at is not tried for ever."""

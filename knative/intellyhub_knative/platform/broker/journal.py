@@ -25,6 +25,20 @@ class BrokerJournal(Protocol):
 
     async def settle(self, settlements: Sequence[Settlement]) -> None: ...
 
+    async def bury(
+        self,
+        tenant_id: str,
+        flow_id: str,
+        event: Event,
+        /,
+        *,
+        code: int | None = None,
+        error: str = "",
+        attempts: int = 1,
+        hops: int = 0,
+        again: bool = False,
+    ) -> bool: ...
+
     async def counts(self) -> Mapping[str, Any]: ...
 
     async def wait_for_work(self, timeout: float = ..., /) -> None: ...  # noqa: ASYNC109 - the contract's

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from intellyhub_engine.events import Event
 from intellyhub_engine.serving.plain_json import to_json
+from intellyhub_knative.platform.broker.lane_names import flow_of, is_lane, lane_of
+from intellyhub_knative.platform.counting import subtract
 from intellyhub_knative.platform.desired import Desired
 from intellyhub_knative.platform.outbox import Due
 
@@ -27,6 +29,8 @@ UNLIMITED = 32
 """What a worker without a limit of its own is given at a time."""
 UNKNOWN_FLOW = 8
 """For flows without a deployment: their deliveries only become dead letters."""
+OF_SEVERAL = 32
+"""Events for a tenant's Knative Broker that are not for exactly one flow."""
 MOST_WAITING = 1024
 MOST_WAITING_OF_A_TENANT = 256
 MOST_WAITING_OF_A_FLOW = 100
@@ -54,6 +58,8 @@ class Lanes:
         self._met_asleep: set[str] = set()
         """Flows that are asleep although something is due for them. Only these are named to the journal: all that are
         asleep may be thousands."""
+        self._met_lanes = False
+        """Whether any delivery has gone to a Knative Broker: on one machine none does."""
 
     @property
     def room(self) -> int:
@@ -62,7 +68,8 @@ class Lanes:
 
     def take(self, due: Due) -> bool:
         """Hold a delivery until its turn; False where its flow is asleep, there is no place, or it is held already."""
-        if due.flow_id in self._desired.asleep:
+        self._met_lanes = self._met_lanes or is_lane(due.flow_id)
+        if self.is_asleep(due):
             self._met_asleep.add(due.flow_id)
             return False
         if due.delivery_id in self.held or not (self._has_turn(due) or self._has_place(due.tenant_id, due.flow_id)):
@@ -82,6 +89,10 @@ class Lanes:
         self._bytes_by_tenant[due.tenant_id] += size
         self._bytes += size
         return True
+
+    def is_asleep(self, due: Due) -> bool:
+        """Whether it is kept until its flow, or its tenant, is active again."""
+        return due.flow_id in self._desired.asleep or (is_lane(due.flow_id) and self._is_lane_asleep(due.flow_id))
 
     def turns(self) -> Iterator[Due]:
         """Those whose turn it is; from now on they are under way."""
@@ -115,8 +126,10 @@ class Lanes:
             for tenant, under_way in self._by_tenant.items()
             if under_way >= MOST_OF_A_TENANT or tenant in self._too_large
         ]
-        theirs = [one.flow_id for tenant in crowded for one in self._desired.of_tenant(tenant)]
-        self._met_asleep &= self._desired.asleep
+        theirs = [name for tenant in crowded for name in self._names_of(tenant)]
+        self._met_asleep = {
+            name for name in self._met_asleep if name in self._desired.asleep or self._is_lane_asleep(name)
+        }
         return list(dict.fromkeys([*full, *self._met_asleep, *theirs]))
 
     def _has_turn(self, due: Due) -> bool:
@@ -140,18 +153,30 @@ class Lanes:
         if self._by_flow[flow_id] < most:
             return False
         is_supplied = len(waiting) >= min(most, MOST_WAITING_OF_A_FLOW // 2)
-        deployment = self._desired.deployments.get(flow_id)
-        return (
-            is_supplied
-            or flow_id in self._too_large
-            or deployment is None
-            or not self._has_place(deployment.tenant_id, flow_id)
-        )
+        tenant_id = self._tenant_of(flow_id)
+        return is_supplied or flow_id in self._too_large or tenant_id is None or not self._has_place(tenant_id, flow_id)
+
+    def _names_of(self, tenant_id: str) -> Iterator[str]:
+        """All that deliveries of a tenant can go by."""
+        flows = [one.flow_id for one in self._desired.of_tenant(tenant_id)]
+        yield from flows
+        if self._met_lanes:
+            yield from map(lane_of, (tenant_id, *flows))
+
+    def _tenant_of(self, name: str) -> str | None:
+        deployment = self._desired.deployments.get(flow_of(name))
+        if deployment is not None:
+            return deployment.tenant_id
+        return flow_of(name) if is_lane(name) and flow_of(name) in self._desired.tenants else None
+
+    def _is_lane_asleep(self, name: str) -> bool:
+        tenant = self._desired.tenants.get(flow_of(name))
+        return flow_of(name) in self._desired.asleep or (tenant is not None and tenant.suspended)
 
     def _most(self, flow_id: str) -> int:
-        deployment = self._desired.deployments.get(flow_id)
+        deployment = self._desired.deployments.get(flow_of(flow_id))
         if deployment is None:
-            return UNKNOWN_FLOW
+            return OF_SEVERAL if is_lane(flow_id) else UNKNOWN_FLOW
         tenant = self._desired.tenants.get(deployment.tenant_id)
         workers = min(deployment.max_scale, tenant.max_pods) if tenant is not None else deployment.max_scale
         return max(workers, 1) * (deployment.concurrency or UNLIMITED) + MORE_THAN_RUN
@@ -160,10 +185,3 @@ class Lanes:
 def size_of(event: Event) -> int:
     """About how many bytes an event's data has."""
     return len(event.data if isinstance(event.data, str | bytes) else to_json(event.data))
-
-
-def subtract(counts: Counter[str], name: str, count: int = 1) -> None:
-    """Count down, and forget what is at nothing."""
-    counts[name] -= count
-    if not counts[name]:
-        del counts[name]

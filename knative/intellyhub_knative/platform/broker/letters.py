@@ -12,7 +12,7 @@ from intellyhub_engine.serving.cloudevents import encode_data, make_headers
 from intellyhub_knative.platform.attributes import HOPS, without_extensions
 from intellyhub_knative.platform.outbox import Due
 
-__all__ = ["Letter", "make_letter"]
+__all__ = ["Letter", "make_letter", "make_post"]
 
 ARRIVAL = "knativearrivaltime"
 NOT_SENT = (SIGNATURE, "knativebrokerttl", "knativeerrordest", "knativeerrorcode", "knativeerrordata")
@@ -27,12 +27,17 @@ class Letter(NamedTuple):
 
 def make_letter(due: Due, tenant_slug: str, key: bytes, now_seconds: float) -> Letter:
     """The request for one delivery."""
+    event = replace(due.event, extensions={**due.event.extensions, ARRIVAL: arrival_time(due.accepted_ns)})
+    letter = make_post(due._replace(event=event), key, now_seconds)
+    return Letter({**letter.headers, "Kn-Namespace": tenant_slug, "Prefer": "reply"}, letter.body)
+
+
+def make_post(due: Due, key: bytes, now_seconds: float) -> Letter:
+    """The request that gives the event to a Broker, which adds what a delivery has beside."""
     event = without_extensions(due.event, *NOT_SENT)
-    added = {ARRIVAL: arrival_time(due.accepted_ns), HOPS: str(due.hops)}
-    event = replace(event, extensions={**event.extensions, **added})
+    event = replace(event, extensions={**event.extensions, HOPS: str(due.hops)})
     body, content_type = encode_data(event)
     headers = dict(make_headers(sign(event, body, key, now_seconds)))
-    headers |= {"Kn-Namespace": tenant_slug, "Prefer": "reply"}
     headers |= {name: due.event.extensions[name] for name in TRACE if is_plain(due.event.extensions.get(name))}
     if content_type is not None:
         headers["Content-Type"] = content_type

@@ -15,11 +15,14 @@ from intellyhub_engine.frozen import dataclass
 from intellyhub_engine.journal.records import RunSummary
 from intellyhub_knative.platform.broker.counters import Counters
 from intellyhub_knative.platform.broker.journal import BrokerJournal
-from intellyhub_knative.platform.deployments import Deployment
+from intellyhub_knative.platform.counting import subtract
+from intellyhub_knative.platform.deployments import Deployment, Version
 from intellyhub_knative.platform.desired import Desired
-from intellyhub_knative.platform.flow_socket import NoAnswer, NobodyThere, ask, make_request, open_flow_socket
+from intellyhub_knative.platform.flow_answer import is_end
+from intellyhub_knative.platform.flow_socket import NoAnswer, NobodyThere
+from intellyhub_knative.platform.flows import Flows
 from intellyhub_knative.platform.keys import Keys, Purpose
-from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.outgoing import Outgoing
 
 __all__ = ["Resumption"]
 
@@ -29,9 +32,14 @@ SHORTEST_PAUSE_SECONDS = 0.05
 """Between two looks, however often it is woken."""
 MOST_AT_ONCE = 64
 MOST_OF_A_FLOW = 16
+MOST_HELD = 1024
+MOST_HELD_OF_A_TENANT = 128
+"""Where requests are held until runs end, which may take long."""
 PAGE = 100
 MOST_LISTED = 5000
 ASK_SECONDS = 60.0
+HELD_SECONDS = 60.0
+"""Beyond the time that the flow itself has for a request: for its worker to be woken."""
 SETTLED = frozenset((404, 409, 410))
 """The run is gone, or held by somebody, or has ended: nothing to insist on. It is listed again if it is due again."""
 FIRST_PAUSE_SECONDS = 0.5
@@ -50,9 +58,9 @@ class Resumption:
     """Looks for due runs twice a second, and when it is woken, and asks their flow's worker to go on with them."""
 
     def __init__(
-        self, *, layout: Layout, keys: Keys, journal: BrokerJournal, desired: Desired, counters: Counters
+        self, *, flows: Flows, keys: Keys, journal: BrokerJournal, desired: Desired, counters: Counters
     ) -> None:
-        self._layout = layout
+        self._flows = flows
         self._keys = keys
         self._journal = journal
         self._desired = desired
@@ -60,6 +68,9 @@ class Resumption:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._pauses: dict[str, Pause] = {}
         self._by_flow: Counter[str] = Counter()
+        self._by_tenant: Counter[str] = Counter()
+        self._left = 0
+        """Runs that were due at the last look and found no place: the next one looks beyond them."""
         self._wake = asyncio.Event()
 
     @property
@@ -91,19 +102,33 @@ class Resumption:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _look(self) -> None:
-        limit = min(PAGE + len(self._tasks) + len(self._pauses), MOST_LISTED)
+        limit = min(PAGE + len(self._tasks) + len(self._pauses) + self._left, MOST_LISTED)
         runs = await self._journal.due_runs(time.time_ns(), limit=limit)
         now = time.monotonic()
         listed = {run.run_id for run in runs}
         self._pauses = {
             run_id: pause for run_id, pause in self._pauses.items() if run_id in listed or pause.until > now
         }
+        self._left = 0
         for run in runs:
             pause = self._pauses.get(run.run_id)
-            busy = run.run_id in self._tasks or (pause is not None and pause.until > now)
-            if not busy and len(self._tasks) < MOST_AT_ONCE and self._by_flow[run.flow] < MOST_OF_A_FLOW:
-                self._by_flow[run.flow] += 1
-                self._tasks[run.run_id] = asyncio.create_task(self._resume(run))
+            if run.run_id in self._tasks or (pause is not None and pause.until > now):
+                continue
+            if not self._has_place(run.flow):
+                self._left += 1
+                continue
+            self._by_flow[run.flow] += 1
+            self._by_tenant[tenant_of(run)] += 1
+            self._tasks[run.run_id] = asyncio.create_task(self._resume(run))
+
+    def _has_place(self, flow: str) -> bool:
+        most = MOST_HELD if self._flows.holds else MOST_AT_ONCE
+        most_of_a_tenant = MOST_HELD_OF_A_TENANT if self._flows.holds else MOST_AT_ONCE
+        return (
+            len(self._tasks) < most
+            and self._by_flow[flow] < MOST_OF_A_FLOW
+            and self._by_tenant[flow.partition("/")[0]] < most_of_a_tenant
+        )
 
     async def _resume(self, run: RunSummary) -> None:
         try:
@@ -113,7 +138,8 @@ class Resumption:
             fault = "a fault of the broker"
         finally:
             del self._tasks[run.run_id]
-            self._by_flow[run.flow] -= 1
+            subtract(self._by_flow, run.flow)
+            subtract(self._by_tenant, tenant_of(run))
         self._counters.resumed("refused" if fault else "resumed")
         known = self._pauses.get(run.run_id)
         failures = (known.failures if known else 0) + 1 if fault else 0
@@ -132,21 +158,27 @@ class Resumption:
         version = deployment.version_of(run.version)
         if version is None:
             return f"its version {run.version[:12]} is no longer deployed"
-        return await self._request(run, deployment, version.number)
+        return await self._request(run, deployment, version)
 
-    async def _request(self, run: RunSummary, deployment: Deployment, number: int) -> str | None:
+    async def _request(self, run: RunSummary, deployment: Deployment, version: Version) -> str | None:
         token = self._keys.token(Purpose.CALLER, deployment.journal_name)
-        headers = [("Authorization", f"Bearer {token}"), ("Prefer", "respond-async")]
-        path = self._layout.flow_socket(deployment.flow_id, number)
-        target = f"/runs/{quote(run.run_id, safe='~.')}/resumption"
+        headers = [("Authorization", f"Bearer {token}")]
+        seconds = deployment.timeout_seconds + HELD_SECONDS
+        if not self._flows.holds:
+            headers.append(("Prefer", "respond-async"))
+            seconds = ASK_SECONDS
+        request = Outgoing("PUT", f"/runs/{quote(run.run_id, safe='~.')}/resumption", headers)
         try:
-            answer = await ask(path, make_request("PUT", target, headers, b""), timeout_seconds=ASK_SECONDS)
+            answer = await self._flows.ask(deployment, version, request, timeout_seconds=seconds)
         except NobodyThere as fault:
-            if number != deployment.current.number:
-                await open_flow_socket(self._layout, deployment.flow_id, number)
             return f"its flow cannot be reached: {fault}"
         except NoAnswer as fault:
             return str(fault)
-        if 200 <= answer.status < 300 or answer.status in SETTLED:
+        if is_end(answer) or answer.status in SETTLED:
             return None
         return f"its flow answered {answer.status}: {answer.body[:200].decode('utf-8', 'replace')}"
+
+
+def tenant_of(run: RunSummary) -> str:
+    """Whose it is."""
+    return run.flow.partition("/")[0]

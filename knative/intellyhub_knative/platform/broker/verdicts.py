@@ -18,15 +18,13 @@ from intellyhub_engine.serving.message import Request
 from intellyhub_engine.serving.problems import RequestRefused
 from intellyhub_knative.platform.attributes import HOPS, without_extensions
 from intellyhub_knative.platform.deployments import Delivery
-from intellyhub_knative.platform.flow_answer import Answer, is_passing, other_version, read_problem
+from intellyhub_knative.platform.flow_answer import Answer, is_passing, is_repeated, other_version, read_problem
 from intellyhub_knative.platform.outbox import Due, Outcome, Settlement
 
 __all__ = ["Elsewhere", "Failure", "Later", "Verdict", "judge", "retry_or_bury"]
 
 MAX_HOPS = 20
 """Replies to replies; what goes round more often goes round for ever."""
-RETRYABLE = frozenset((404, 408, 409, 429))
-"""And 500 to 599. Every other status above 299 is a dead letter at once."""
 NOT_AN_EVENT = 502
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 MAX_ERROR = 768
@@ -74,7 +72,7 @@ def judge(answer: Answer, due: Due, policy: Delivery, *, now_ns: int, chance: fl
         return Elsewhere(digest, failure)
     if is_passing(answer):
         return Later(failure.retry_after_seconds, failure)
-    if answer.status in RETRYABLE or 500 <= answer.status < 600:
+    if is_repeated(answer.status):
         return retry_or_bury(failure, due, policy, now_ns=now_ns, chance=chance)
     return Settlement(due.delivery_id, Outcome.DEAD, code=answer.status, error=failure.error)
 

@@ -12,8 +12,9 @@ from aiohttp import web
 
 from intellyhub_knative.platform.board import METRICS_TYPE
 from intellyhub_knative.platform.gateway.connections import Port
+from intellyhub_knative.platform.gateway.dead_letters import DeadLetters
 from intellyhub_knative.platform.gateway.hooks import Hooks, Place
-from intellyhub_knative.platform.gateway.ingress import Ingress
+from intellyhub_knative.platform.gateway.ingress import Ingress, is_delivery
 from intellyhub_knative.platform.gateway.problems import Fault, Refusal
 from intellyhub_knative.platform.gateway.proxy import Proxy
 from intellyhub_knative.platform.gateway.room import Room
@@ -22,7 +23,7 @@ from intellyhub_knative.platform.gateway.streams import Streams
 
 __all__ = ["Gateway"]
 
-PARTS = ("hooks", "events")
+PARTS = ("hooks", "events", "dead-letters")
 MAX_LINE_BYTES = 8190
 MAX_HEADERS = 100
 LINGER_SECONDS = 1.0
@@ -35,10 +36,20 @@ class Gateway:
     """Serves one TCP socket."""
 
     def __init__(
-        self, *, hooks: Hooks, ingress: Ingress, proxy: Proxy, streams: Streams, room: Room, settings: Settings
+        self,
+        *,
+        hooks: Hooks,
+        ingress: Ingress,
+        proxy: Proxy,
+        streams: Streams,
+        room: Room,
+        settings: Settings,
+        dead_letters: DeadLetters | None = None,
     ) -> None:
         self._hooks = hooks
         self._ingress = ingress
+        self._dead_letters = dead_letters
+        """On a cluster."""
         self._proxy = proxy
         self._streams = streams
         self._room = room
@@ -84,7 +95,7 @@ class Gateway:
         try:
             response = await self.route(request, part, path, query)
         except Refusal as refusal:
-            response = refusal.make_response()
+            response = refusal.make_response(brief=part == "dead-letters" or is_delivery(request))
         finally:
             self._room.leave(request)
         self.answers[part, response.status] += 1
@@ -104,6 +115,8 @@ class Gateway:
             return await self._hooks.answer_tenant(request, part, make_tenants_place(part, path, query))
         if part == "events":
             return await self._ingress.answer(request, path.removeprefix("/events/").rstrip("/"))
+        if part == "dead-letters" and self._dead_letters is not None:
+            return await self._dead_letters.answer(request, path)
         return await self._proxy.answer(request)
 
 

@@ -22,6 +22,7 @@ from intellyhub_knative.platform.attributes import ADDRESS
 from intellyhub_knative.platform.deployments import Deployment
 from intellyhub_knative.platform.gateway.arrivals import read_headers
 from intellyhub_knative.platform.gateway.exchange import Exchange
+from intellyhub_knative.platform.gateway.holding import Holding
 from intellyhub_knative.platform.gateway.ingress import Store, store
 from intellyhub_knative.platform.gateway.problems import Fault, Refusal
 from intellyhub_knative.platform.gateway.settings import Settings
@@ -75,6 +76,7 @@ class Carriage:
         self._secrets_of = secrets_of
         """The journal's name of a flow -> what must not be shown."""
         self._settings = settings
+        self._holding = Holding(journal)
         self._waiting: set[asyncio.Timeout] = set()
         self._running: set[asyncio.Future[Ran]] = set()
         """Events on their way whose callers may have gone: they are run, or stored, all the same."""
@@ -110,18 +112,34 @@ class Carriage:
         broker then finds the run that it made, or makes it."""
         seconds = min(accept.wait_seconds, self._settings.max_reply_seconds)
         if seconds > 0:
-            with suppress(TimeoutError):
-                return await self.wait(self.deliver(accept, deployment, event), seconds)
+            asked = asyncio.ensure_future(self.deliver(accept, deployment, event))
+            try:
+                return await self.wait(asyncio.shield(asked), seconds)
+            except TimeoutError:
+                if await self.hold(asked, deployment, event):
+                    return accepted(event)
+            finally:
+                if not self._holding.has(asked):
+                    asked.cancel()
         await store(self._journal, deployment.tenant_id, [event], self._settings)
-        body = orjson.dumps({"status": "accepted", "event_id": event.id})
-        return Ran(202, {"content-type": "application/json"}, body)
+        return accepted(event)
 
     async def deliver(self, accept: Accept, deployment: Deployment, event: Event) -> Ran:
         """The flow's answer to the event; where the hook is patient, that of a run that had to wait for something."""
+        if accept.begun and self._exchange.holds:
+            held = asyncio.ensure_future(self._exchange.deliver(deployment, event))
+            return await self._holding.begin(held, deployment, event)
         ran = await self._exchange.deliver(deployment, event, begun=accept.begun)
         if ran.status != 202 or accept.begun or not accept.patient:
             return ran
         return await self.look_for_end(deployment, event.id)
+
+    async def hold(self, asked: asyncio.Future[Ran], deployment: Deployment, event: Event) -> bool:
+        """Where a run needs a request that waits for its end, and has begun: leave it this one."""
+        if not self._exchange.holds or await self._holding.find(deployment, event) is None:
+            return False
+        self._holding.keep(asked, deployment)
+        return True
 
     async def wait(self, answer: Awaitable[Ran], seconds: float) -> Ran:
         """The answer. Raises TimeoutError when it does not come in time, or the gateway has to stop."""
@@ -262,6 +280,12 @@ async def write(response: web.StreamResponse, piece: bytes) -> None:
     if piece:
         async with asyncio.timeout(SEND_SECONDS):
             await response.write(piece)
+
+
+def accepted(event: Event) -> Ran:
+    """What a sender is told who no longer waits."""
+    body = orjson.dumps({"status": "accepted", "event_id": event.id})
+    return Ran(202, {"content-type": "application/json"}, body)
 
 
 def address(event: Event, deployment: Deployment, headers: Mapping[str, str]) -> Event:

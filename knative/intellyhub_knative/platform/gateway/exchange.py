@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TypeVar
 
 from intellyhub_engine.events import Event
 from intellyhub_engine.machine.hook import Ran
 from intellyhub_engine.serving.cloudevents import encode_data, make_headers
-from intellyhub_knative.platform.deployments import Deployment
+from intellyhub_knative.platform.deployments import Deployment, Version
 from intellyhub_knative.platform.flow_answer import is_passing, other_version
-from intellyhub_knative.platform.flow_socket import NoAnswer, ask, make_request, open_flow_socket
+from intellyhub_knative.platform.flow_socket import NoAnswer
+from intellyhub_knative.platform.flows import Flows
 from intellyhub_knative.platform.keys import Keys, Purpose
-from intellyhub_knative.platform.layout import Layout
+from intellyhub_knative.platform.outgoing import Outgoing
 
 __all__ = ["Exchange"]
 
@@ -23,17 +23,19 @@ LONGEST_PAUSE_SECONDS = 0.5
 MAX_REMEMBERED = 10_000
 RESPOND_ASYNC = (("Prefer", "respond-async"),)
 
-Key = TypeVar("Key")
-
 
 class Exchange:
     """Speaks to flows."""
 
-    def __init__(self, layout: Layout, keys: Keys) -> None:
-        self._layout = layout
+    def __init__(self, flows: Flows, keys: Keys) -> None:
+        self._flows = flows
         self._keys = keys
         self._tokens: dict[str, str] = {}
-        self._sockets: dict[tuple[str, int], str] = {}
+
+    @property
+    def holds(self) -> bool:
+        """As `Flows.holds`."""
+        return self._flows.holds
 
     async def deliver(self, deployment: Deployment, event: Event, *, begun: bool = False) -> Ran:
         """The flow's answer to the event; with `begun` as soon as its run is durable. Asks again for as long as it is
@@ -45,18 +47,18 @@ class Exchange:
             *make_headers(event),
             *(RESPOND_ASYNC if begun else ()),
         ]
-        request = make_request("POST", "/", headers, body)
-        version, pause = deployment.current, FIRST_PAUSE_SECONDS
+        request = Outgoing("POST", "/", headers, body)
+        version: Version | None = None
+        pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                answer = await ask(self.socket(deployment.flow_id, version.number), request)
+                answer = await self._flows.ask(deployment, version, request)
             except NoAnswer as fault:
                 LOG.info("the event %s goes to the flow %s again: %s", event.id, deployment.flow_id, fault)
             else:
                 other = deployment.version_of(other_version(answer) or "")
                 if other is not None and other is not version:
                     version = other
-                    await open_flow_socket(self._layout, deployment.flow_id, other.number)
                 elif not is_passing(answer):
                     return Ran(*answer)
             await asyncio.sleep(pause)
@@ -70,16 +72,8 @@ class Exchange:
             remember(self._tokens, journal_name, found)
         return found
 
-    def socket(self, flow_id: str, version: int) -> str:
-        """Where a version of a flow answers."""
-        found = self._sockets.get((flow_id, version))
-        if found is None:
-            found = str(self._layout.flow_socket(flow_id, version))
-            remember(self._sockets, (flow_id, version), found)
-        return found
 
-
-def remember(known: dict[Key, str], key: Key, value: str) -> None:
+def remember(known: dict[str, str], key: str, value: str) -> None:
     """Keep what is made for every request of a flow, for a bounded number of flows."""
     if len(known) >= MAX_REMEMBERED:
         known.clear()

@@ -125,6 +125,8 @@ class Hooks:
         heard: Heard,
     ) -> web.StreamResponse:
         """Bring the hook the request, and do what it says. Raises `Refusal`."""
+        if tenant is not None:
+            self._room.own(request, tenant.tenant_id)
         direction = await self.direct(request, place, hook)
         if isinstance(direction, Direct):
             return send(direction.answer)

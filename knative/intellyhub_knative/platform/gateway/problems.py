@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from intellyhub_engine.serving.problems import CONTENT_TYPE, PREFIX, Kind, retry_header
+from intellyhub_engine.serving.problems import CONTENT_TYPE, MAX_PROBLEM_BYTES, PREFIX, Kind, retry_header
 from intellyhub_engine.serving.problems import Fault as WorkerFault
 
 __all__ = ["Fault", "Refusal"]
@@ -60,16 +60,17 @@ class Refusal(Exception):
             self.headers |= (retry_header(retry_after_seconds),)
         super().__init__(detail)
 
-    def make_response(self) -> web.Response:
-        """The problem document."""
+    def make_response(self, *, brief: bool = False) -> web.Response:
+        """The problem document; `brief` for a Broker, whose dispatcher dies of a larger one than it has room for."""
         kind: Kind = self.fault.value
         document: dict[str, Any] = {"type": PREFIX + kind.code, "title": kind.title, "status": kind.status}
         document["detail"] = self.detail
         if self.errors:
             document["errors"] = list(self.errors)
-        response = web.Response(
-            status=kind.status, body=orjson.dumps(document), content_type=CONTENT_TYPE, headers=self.headers
-        )
+        body = orjson.dumps(document)
+        if brief and len(body) > MAX_PROBLEM_BYTES:
+            body = orjson.dumps({name: document[name] for name in ("type", "title", "status")})
+        response = web.Response(status=kind.status, body=body, content_type=CONTENT_TYPE, headers=self.headers)
         if self.close:
             response.force_close()
         return response

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -17,6 +18,7 @@ from intellyhub_knative.platform.gateway.problems import Fault, Refusal
 from intellyhub_knative.platform.gateway.room import Room
 from intellyhub_knative.platform.gateway.settings import Settings
 from intellyhub_knative.platform.gateway.streams import STREAM, Streams
+from intellyhub_knative.platform.outgoing import make_connector, open_session
 
 __all__ = ["Proxy"]
 
@@ -34,20 +36,19 @@ HELD_BYTES = 1 << 20
 """A body up to this size is held, so that it can be sent again."""
 WHOLE_BYTES = 1 << 16
 """An answer up to this size is passed on in one piece."""
-OWN = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-"""Headers that the client library would add."""
 
 
 class Proxy:
     """The way to the control plane."""
 
-    def __init__(self, *, control: Path, streams: Streams, settings: Settings, room: Room) -> None:
+    def __init__(self, *, control: Path | str, streams: Streams, settings: Settings, room: Room) -> None:
         self._streams = streams
         self._settings = settings
         self._room = room
         # An idle connection may be closed by the other side just when it is used: only what can be sent again uses one.
-        self._kept = open_session(aiohttp.UnixConnector(str(control), keepalive_timeout=IDLE_SECONDS, limit=0))
-        self._single = open_session(aiohttp.UnixConnector(str(control), force_close=True, limit=0))
+        self._base = control if isinstance(control, str) else "http://control"
+        self._kept = open_session(connect(control, keepalive_timeout=IDLE_SECONDS), silence_seconds=SILENCE_SECONDS)
+        self._single = open_session(connect(control, force_close=True), silence_seconds=SILENCE_SECONDS)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -76,7 +77,7 @@ class Proxy:
         if rest is None:
             headers.popall("Content-Length", None)
         session = self._kept if rest is None and request.method in SAFE else self._single
-        url = URL("http://control" + request.raw_path, encoded=True)
+        url = URL(self._base + request.raw_path, encoded=True)
         ends, pause = time.monotonic() + self._settings.control_seconds, FIRST_PAUSE_SECONDS
         while True:
             body = held or None if rest is None else chain(held, rest)
@@ -115,15 +116,11 @@ class Proxy:
         return passed
 
 
-def open_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
-    """A client that changes nothing of what it passes on."""
-    return aiohttp.ClientSession(
-        connector=connector,
-        timeout=aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS),
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        skip_auto_headers=OWN,
-    )
+def connect(control: Path | str, **options: Any) -> aiohttp.BaseConnector:
+    """Connections to a unix socket (a path), or to an address (`http://api.intellyhub.svc.cluster.local`)."""
+    if isinstance(control, Path):
+        return aiohttp.UnixConnector(str(control), limit=0, **options)
+    return make_connector(**options)
 
 
 async def read_ahead(request: web.BaseRequest, seconds: float, room: Room) -> tuple[bytes, AsyncIterator[bytes] | None]:

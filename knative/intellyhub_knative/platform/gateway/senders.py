@@ -1,24 +1,32 @@
-"""Who may post events: a tenant's API tokens, and people's access tokens."""
+"""Who may post events: a tenant's API tokens, people's access tokens, and on a cluster the pods of its flows."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import jwt
 
+from intellyhub_knative.platform.deployments import Deployment
 from intellyhub_knative.platform.gateway.problems import Fault, Refusal
+from intellyhub_knative.platform.key_sets import KeysUnavailable
 from intellyhub_knative.platform.tenants import Tenant
 
-__all__ = ["admits", "check_sender"]
+__all__ = ["Pods", "admits", "check_pod", "check_sender", "find_pod"]
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="events"'}
 MAX_TOKEN_CHARACTERS = 4096
 READ_ONLY = "viewer"
 API_TOKENS_BEGIN = "ihub_"
 NOT_THIS_ONE = "the API token is not valid here: it was revoked, has expired, or is a viewer's, who may not post"
+
+
+class Pods(Protocol):
+    """`PodTokens`."""
+
+    async def recognise_async(self, token: str, deployments: Iterable[Deployment], /) -> Deployment | None: ...
 
 
 def check_sender(headers: Mapping[str, str], tenant: Tenant | None, session_key: bytes) -> Tenant:
@@ -34,6 +42,31 @@ def check_sender(headers: Mapping[str, str], tenant: Tenant | None, session_key:
             raise Refusal(Fault.NOT_FOUND, "no tenant of yours is called so")
         if claims.get("role", READ_ONLY) == READ_ONLY:
             raise Refusal(Fault.FORBIDDEN, "viewers may not post events")
+    if tenant.suspended:
+        raise Refusal(Fault.FORBIDDEN, "the tenant is suspended")
+    return tenant
+
+
+async def find_pod(
+    headers: Mapping[str, str], pods: Pods | None, deployments: Iterable[Deployment]
+) -> Deployment | None:
+    """The flow whose pod the sender is, by the cluster's own token; None where it shows another one. Raises `Refusal`
+    while the keys to check it with cannot be had."""
+    token = headers.get("authorization", "").partition(" ")[2].strip()
+    if pods is None or token.count(".") != 2 or token.startswith(API_TOKENS_BEGIN):
+        return None
+    try:
+        return await pods.recognise_async(token, deployments)
+    except KeysUnavailable as fault:
+        detail = "the cluster's keys for tokens of pods cannot be had at the moment"
+        raise Refusal(Fault.BUSY, detail, retry_after_seconds=5) from fault
+
+
+def check_pod(pod: Deployment, tenant: Tenant | None) -> Tenant:
+    """The tenant, where the pod is of a flow of it; raises `Refusal`, the same one for tenants that there are and those
+    that there are not."""
+    if tenant is None or tenant.tenant_id != pod.tenant_id:
+        raise Refusal(Fault.FORBIDDEN, "a flow's pod may post to its own organisation only")
     if tenant.suspended:
         raise Refusal(Fault.FORBIDDEN, "the tenant is suspended")
     return tenant

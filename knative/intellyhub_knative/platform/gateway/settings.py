@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import field
-from typing import Any
 
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_engine.frozen import dataclass
-from intellyhub_engine.serving.readers import Read, read_fields, seconds, text, whole
+from intellyhub_engine.serving.readers import read_fields, seconds, text, variable, web_address, whole
 
 __all__ = ["Network", "Settings", "read_settings"]
 
@@ -24,18 +22,6 @@ def networks(value: str) -> tuple[Network, ...]:
         raise ValueError(f"holds what is no network: {fault}") from None
 
 
-def address(value: str) -> str:
-    """An http or https address, without a slash at its end."""
-    if value and not value.startswith(("http://", "https://")):
-        raise ValueError("is no address such as https://flows.example.org")
-    return value.rstrip("/")
-
-
-def variable(name: str, default: Any, read: Read) -> Any:
-    """A setting that the variable `name` changes."""
-    return field(default=default, metadata={"variable": name, "read": read})
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Empty means unset. docs/events.md lists them."""
@@ -46,7 +32,7 @@ class Settings:
     """0 takes a free one."""
     trusted_proxies: tuple[Network, ...] = variable("INTELLYHUB_TRUSTED_PROXIES", (), networks)
     """Whose `X-Forwarded-*` headers count: those of a proxy in front of this port."""
-    public_url: str = variable("INTELLYHUB_PUBLIC_URL", "", address)
+    public_url: str = variable("INTELLYHUB_PUBLIC_URL", "", web_address)
     """How the platform is reached from outside; empty: as each request reached it."""
     max_connections: int = variable("INTELLYHUB_GATEWAY_CONNECTIONS", 10_000, whole(1, 1_000_000))
     """Open at a time; the next ones are told 503."""
@@ -66,6 +52,12 @@ class Settings:
     """A batch of events."""
     max_held_bytes: int = variable("INTELLYHUB_GATEWAY_BODY_BYTES", 256 << 20, whole(1 << 20, 1 << 40))
     """Of bodies in memory, over all requests under way; who finds no room is told 503."""
+    max_tenant_requests: int = variable("INTELLYHUB_GATEWAY_TENANT_REQUESTS", 2500, whole(1, 1_000_000))
+    """Events and hooks of one tenant that are under way at a time; the next ones are told 503."""
+    max_dead_letter_bytes: int = variable("INTELLYHUB_MAX_DEAD_LETTER_BYTES", 16 << 20, whole(1, 64 << 20))
+    """A dead letter's body. Events that runs emit may be larger than those from outside."""
+    control: str = variable("INTELLYHUB_CONTROL", "", web_address)
+    """Where the control plane answers, on a cluster; empty: at its socket in the data folder."""
     events_per_second: int = variable("INTELLYHUB_EVENTS_PER_SECOND", 2000, whole(1, 1_000_000))
     """What one tenant may post to `/events`, on average; five seconds of it may come at once."""
     journal_seconds: float = variable("INTELLYHUB_GATEWAY_JOURNAL_SECONDS", 5.0, seconds(0.1, 60))

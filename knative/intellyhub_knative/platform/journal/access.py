@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from sqlite3 import Connection
 from typing import NamedTuple
 
 from intellyhub_engine.errors import JournalUnwritable, RunNotFound
+from intellyhub_engine.journal.sql import Connection
 from intellyhub_knative.platform.keys import Keys, Purpose
 
 __all__ = ["Scope", "Wards", "flow_token", "recognise"]
@@ -63,6 +63,12 @@ class Wards:
                 self._flows.clear()
             self._flows[run_id] = flow
         return flow
+
+    def learn(self, run_id: str, flow: str, parent_id: str | None) -> None:
+        """A run was made, and that is committed: spares the question whose it is."""
+        of = flow if parent_id is None else self._flows.get(parent_id)
+        if of is not None and len(self._flows) < _MAX_REMEMBERED:
+            self._flows[run_id] = of
 
     def forget(self) -> None:
         """Runs were deleted: their ids may be given again."""

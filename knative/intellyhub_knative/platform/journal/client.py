@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from intellyhub_engine.journal import operations
 from intellyhub_engine.journal.channel import PATIENCE_SECONDS, Channel
+from intellyhub_engine.journal.credentials import Token
 from intellyhub_engine.journal.operations import Steps
 from intellyhub_engine.journal.records import RunFinished
 from intellyhub_engine.journal.remote import perform
@@ -50,11 +51,19 @@ def awaited(
 
 
 class JournalClient:
-    """Thread-safe; connects with the first call, again after the service was away, and anew in a forked child. Raises
-    `JournalUnwritable` where the service stays away for `patience_seconds`."""
+    """Thread-safe; connects with the first call, again after the service was away, and anew in a forked child.
+    `address` is a unix socket's path, `http://host:port` or `https://host:port` (`authority`: the file of certificates
+    it is known by). Raises `JournalUnwritable` where the service stays away for `patience_seconds`."""
 
-    def __init__(self, path: str | Path, token: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._channel = Channel(path, token, patience_seconds=patience_seconds)
+    def __init__(
+        self,
+        address: str | Path,
+        token: Token,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        authority: Path | None = None,
+    ) -> None:
+        self._channel = Channel(address, token, patience_seconds=patience_seconds, authority=authority)
         self._seen_work: tuple[int, int] | None = None
 
     begin = blocking(operations.begin)
@@ -78,6 +87,7 @@ class JournalClient:
     dead_letters = blocking(questions.dead_letters)
     redeliver = blocking(questions.redeliver)
     discard = blocking(questions.discard)
+    bury = blocking(questions.bury)
     counts = blocking(questions.counts)
 
     runs = blocking(questions.runs)
@@ -112,8 +122,15 @@ class JournalClient:
 class AsyncJournalClient:
     """As `JournalClient`, for one event loop. Use it there only; connects with the first call."""
 
-    def __init__(self, path: str | Path, token: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._link = Link(path, token, patience_seconds=patience_seconds)
+    def __init__(
+        self,
+        address: str | Path,
+        token: Token,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        authority: Path | None = None,
+    ) -> None:
+        self._link = Link(address, token, patience_seconds=patience_seconds, authority=authority)
         self._seen_work: tuple[int, int] | None = None
 
     begin = awaited(operations.begin)
@@ -137,6 +154,7 @@ class AsyncJournalClient:
     dead_letters = awaited(questions.dead_letters)
     redeliver = awaited(questions.redeliver)
     discard = awaited(questions.discard)
+    bury = awaited(questions.bury)
     counts = awaited(questions.counts)
 
     runs = awaited(questions.runs)

@@ -16,6 +16,7 @@ from intellyhub_knative.platform.journal.access import Scope
 from intellyhub_knative.platform.journal.feed import Watch
 from intellyhub_knative.platform.journal.house import House
 from intellyhub_knative.platform.journal.requests import QUICK, SLOW, STIRRING, WRITES, Request
+from intellyhub_knative.platform.journal.store import DatabaseLost
 
 log = logging.getLogger("journal")
 
@@ -33,10 +34,13 @@ _MAX_OPEN_REQUESTS = 1024
 class Connection(asyncio.Protocol):
     """Speaks `intellyhub_engine.journal.wire`."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, *, scope: Scope | None = None, lasts_seconds: float | None = None) -> None:
         self._house = house
-        self._scope: Scope | None = None
-        self._frames = Frames(_MAX_GREETING_BYTES)
+        self._scope = scope
+        """None: it must greet first."""
+        self._lasts_seconds = lasts_seconds
+        """After that its token has expired; the client comes again with a new one."""
+        self._frames = Frames(_MAX_GREETING_BYTES if scope is None else house.max_frame_bytes)
         self._watches: dict[int, Watch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
@@ -52,17 +56,22 @@ class Connection(asyncio.Protocol):
         """What takes its time, or never ends."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came; it must greet soon."""
+        """A client came; who was not let in before must greet soon."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=_BEHIND_BYTES)
-        self._deadline = asyncio.get_running_loop().call_later(_GREETING_SECONDS, self._miss_greeting)
+        loop = asyncio.get_running_loop()
+        if self._scope is None:
+            self._deadline: asyncio.TimerHandle | None = loop.call_later(_GREETING_SECONDS, self._miss_greeting)
+        else:
+            lasts = self._lasts_seconds
+            self._deadline = None if lasts is None else loop.call_later(lasts, self.close)
         self._house.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It went; what it wrote stays, what it waited for is forgotten."""
         self._is_gone = True
         self._drained.set()
-        self._deadline.cancel()
+        self._cancel_deadline()
         self._house.leave(self)
         for watch in self._watches.values():
             self._house.feed.remove(watch)
@@ -94,6 +103,11 @@ class Connection(asyncio.Protocol):
         self._drained.set()
         if self._open < _MAX_OPEN_REQUESTS:
             self._transport.resume_reading()
+
+    @property
+    def flow(self) -> str | None:
+        """Whose workers it is, by the journal's name; None for the platform, and for who has not said."""
+        return self._scope and self._scope.flow
 
     @property
     def is_behind(self) -> bool:
@@ -142,9 +156,13 @@ class Connection(asyncio.Protocol):
         if greeting.get("v") != VERSION:
             raise JournalUnwritable(f"this journal service speaks version {VERSION} of its protocol")
         self._scope = self._house.recognise(str(greeting.get("token")))
-        self._deadline.cancel()
+        self._cancel_deadline()
         self._frames.max_frame_bytes = self._house.max_frame_bytes
         self.reply(GREETING_ID, Kind.VALUE, Answer({"v": VERSION}))
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     def _miss_greeting(self) -> None:
         self._send_away(JournalUnwritable("no greeting came"))
@@ -163,10 +181,10 @@ class Connection(asyncio.Protocol):
         try:
             if operation in WRITES:
                 self._write(frame_id, operation, request)
-            elif operation in QUICK:
+            elif operation in QUICK and (self._house.store.is_near or operation == "ping"):
                 answer = QUICK[operation](self._house.desk, request, self._house.desk.now)
                 self._settle(frame_id, Kind.VALUE, answer)
-            elif operation in SLOW:
+            elif operation in SLOW or operation in QUICK:
                 self._start(self._read(frame_id, operation, request))
             elif operation in self._lasting:
                 self._lasting[operation](frame_id, request)
@@ -175,6 +193,8 @@ class Connection(asyncio.Protocol):
                 self._settle(frame_id, Kind.ERROR, Answer(JournalError(unknown)))
         except EngineError as fault:
             self._settle(frame_id, Kind.ERROR, Answer(fault))
+        except DatabaseLost as fault:
+            self._house.lose(fault)
         except Exception as fault:  # noqa: BLE001  (an answer must come, whatever was asked)
             self._settle(frame_id, Kind.ERROR, Answer(name_fault(operation, fault)))
 
@@ -187,6 +207,9 @@ class Connection(asyncio.Protocol):
                 fault = write.fault if isinstance(write.fault, EngineError) else name_fault(operation, write.fault)
                 self._settle(frame_id, Kind.ERROR, Answer(fault))
                 return
+            if operation == "begin" and isinstance(write, Operation) and write.answer[1]:
+                run_id, parent_id, flow, *_ = request.arguments
+                self._house.desk.wards.learn(run_id, flow, parent_id)
             if operation in STIRRING or (isinstance(write, Append) and isinstance(write.closing, RunSuspended)):
                 self._house.work.stir()
             if isinstance(write, Append):
@@ -201,10 +224,15 @@ class Connection(asyncio.Protocol):
     async def _read(self, frame_id: int, operation: str, request: Request) -> None:
         house = self._house
         try:
-            answer = await house.store.read(lambda connection: SLOW[operation](house.desk, request, connection))
+            reading = SLOW.get(operation) or QUICK[operation]
+            answer = await house.store.read(
+                lambda connection: reading(house.desk, request, connection), fresh=operation in SLOW
+            )
             self._settle(frame_id, Kind.VALUE, answer)
         except EngineError as fault:
             self._settle(frame_id, Kind.ERROR, Answer(fault))
+        except DatabaseLost:
+            raise
         except Exception as fault:  # noqa: BLE001  (as above)
             self._settle(frame_id, Kind.ERROR, Answer(name_fault(operation, fault)))
 
@@ -217,7 +245,15 @@ class Connection(asyncio.Protocol):
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        fault = None if task.cancelled() else task.exception()
+        if isinstance(fault, DatabaseLost):
+            self._house.lose(fault)
+        elif fault is not None:
+            log.error("a question could not be answered", exc_info=fault)
 
     def _watch(self, frame_id: int, request: Request) -> None:
         run_id, under, after = request.arguments
@@ -241,7 +277,14 @@ class Connection(asyncio.Protocol):
         seen, timeout = request.arguments
 
         async def wait() -> None:
-            self._settle(frame_id, Kind.VALUE, Answer(await self._house.work.wait(seen and tuple(seen), timeout)))
+            try:
+                answer = Answer(await self._house.work.wait(seen and tuple(seen), timeout))
+            except DatabaseLost:
+                raise
+            except Exception as fault:  # noqa: BLE001  (as above)
+                self._settle(frame_id, Kind.ERROR, Answer(name_fault("wait", fault)))
+            else:
+                self._settle(frame_id, Kind.VALUE, answer)
 
         self._start(wait())
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from sqlite3 import Connection
 from typing import Any
 
 import orjson
 
 from intellyhub_engine.journal.encoding import whole
+from intellyhub_engine.journal.sql import Connection
 from intellyhub_knative.platform.journal import events
 from intellyhub_knative.platform.journal.events import Stored
 from intellyhub_knative.platform.outbox import Outcome
@@ -23,7 +23,7 @@ FROM (
     WHERE died_ns IS NULL AND due_ns <= ? AND id NOT IN (SELECT value FROM json_each(?))
         AND flow_id NOT IN (SELECT value FROM json_each(?))
     ORDER BY due_ns, id LIMIT ?
-) JOIN delivery ON delivery.id = due_id JOIN event ON event.number = delivery.event ORDER BY since_ns, due_id
+) AS found JOIN delivery ON delivery.id = due_id JOIN event ON event.number = delivery.event ORDER BY since_ns, due_id
 """
 _ATTEMPTED = """
 SELECT delivery.event, delivery.tenant, delivery.mark, event.hops FROM delivery JOIN event

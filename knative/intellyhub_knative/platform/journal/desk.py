@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 from intellyhub_engine.errors import JournalUnwritable
+from intellyhub_engine.journal.sql import Connection
 from intellyhub_knative.platform.journal.access import Scope, Wards
 
 __all__ = ["Desk", "Request"]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 import orjson
 
 from intellyhub_engine.errors import InputInvalid
+from intellyhub_engine.journal.sql import Connection
 
 __all__ = ["Stored", "accept", "forget_bodies", "read_event", "route", "take", "unrouted"]
 
 _FIELDS = 9
 _INSERT = """
 INSERT INTO event (identity, tenant, hops, accepted_ns, mark, body) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (identity) DO NOTHING
+ON CONFLICT (identity) DO NOTHING RETURNING number
 """
 _FIND = "SELECT number, mark FROM event WHERE identity = ?"
 _UNROUTED = "SELECT number, tenant, hops, CAST(body AS BLOB) FROM event WHERE routed = 0 ORDER BY number LIMIT ?"
@@ -65,9 +65,9 @@ def accept(
     accepted: list[tuple[int, bool]] = []
     for event in events:
         identity = event.identity(tenant_id)
-        cursor = connection.execute(_INSERT, (identity, tenant_id, hops, now_ns, mark, event.body))
-        if cursor.rowcount == 1 and cursor.lastrowid is not None:
-            accepted.append((cursor.lastrowid, False))
+        stored = connection.execute(_INSERT, (identity, tenant_id, hops, now_ns, mark, event.body)).fetchone()
+        if stored is not None:
+            accepted.append((stored[0], False))
         else:
             number, found_mark = connection.execute(_FIND, (identity,)).fetchone()
             accepted.append((number, mark is None or found_mark != mark or number in dict(accepted)))

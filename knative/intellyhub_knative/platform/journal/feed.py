@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from intellyhub_engine.errors import EngineError
+from intellyhub_engine.journal.sql import Connection
 from intellyhub_engine.journal.wire import Answer, Kind, join
 from intellyhub_knative.platform.journal import reading
 from intellyhub_knative.platform.journal.store import Store
@@ -107,7 +108,7 @@ class Feed:
                     if watch.listener.is_behind:
                         self._leave(watch)
                         self._start(watch)
-                    else:
+                    elif number > watch.after:
                         parts[watch.listener].append(watch.show([number, run_id, flow], body))
             for listener, shown in parts.items():
                 listener.reply_all(shown)
@@ -129,7 +130,8 @@ class Feed:
             while True:
                 await watch.listener.caught_up()
                 until = await self._send_page(watch)
-                if until >= reading.newest_record(self._store.now):
+                # With others live, all that is newer comes with theirs; a far database need not be asked.
+                if until >= (self._sent if self._live else reading.newest_record(self._store.now)):
                     break
         except EngineError as fault:
             watch.listener.reply(watch.frame_id, Kind.ERROR, Answer(fault))
@@ -143,12 +145,13 @@ class Feed:
             self._prefixes.add(watch.under)
 
     async def _send_page(self, watch: Watch) -> int:
-        newest = reading.newest_record(self._store.now)
-        rows, bodies, until = await self._store.read(
-            lambda connection: reading.records_after(
+        def read(connection: Connection) -> tuple[list[Any], list[bytes], int]:
+            newest = reading.newest_record(connection)
+            return reading.records_after(
                 connection, watch.after, newest, run_id=watch.run_id, under=watch.under, max_bytes=_PAGE_BYTES
             )
-        )
+
+        rows, bodies, until = await self._store.read(read)
         watch.send(rows, bodies, until)
         return until
 

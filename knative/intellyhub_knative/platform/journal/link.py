@@ -7,9 +7,23 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intellyhub_engine.errors import EngineError, JournalError, JournalUnwritable
+from intellyhub_engine.journal.address import (
+    HEAD_END,
+    MAX_HEAD_BYTES,
+    PING,
+    PING_SECONDS,
+    SILENT_SECONDS,
+    Address,
+    is_remote,
+    make_upgrade,
+    parse_address,
+    read_upgrade,
+)
+from intellyhub_engine.journal.credentials import Token, current_token
+from intellyhub_engine.journal.distance import make_context, notice_loss
 from intellyhub_engine.journal.wire import (
     GREETING_ID,
     Answer,
@@ -22,6 +36,9 @@ from intellyhub_engine.journal.wire import (
     read_welcome,
     refuse_end,
 )
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 __all__ = ["Link"]
 
@@ -53,9 +70,13 @@ class Watcher:
 class Link:
     """Calls are sent again when the connection was lost before their answer came: all of them may be repeated."""
 
-    def __init__(self, path: str | Path, token: str, *, patience_seconds: float) -> None:
-        self.path = str(path)
+    def __init__(
+        self, address: str | Path, token: Token, *, patience_seconds: float, authority: Path | None = None
+    ) -> None:
+        self.address = str(address)
         self._token = token
+        self._is_far = is_remote(address)
+        self._context = make_context(parse_address(str(address)), authority) if self._is_far else None
         self._patience_seconds = patience_seconds
         self._pending: dict[int, Pending] = {}
         self._watchers: dict[int, Watcher] = {}
@@ -100,7 +121,7 @@ class Link:
         if writer is not None:
             with suppress(OSError):
                 await writer.wait_closed()
-        self._disappoint(JournalError(f"the journal at {self.path} is closed"))
+        self._disappoint(JournalError(f"the journal at {self.address} is closed"))
 
     async def _parts(self, watcher: Watcher) -> AsyncIterator[Answer]:
         while True:
@@ -125,7 +146,7 @@ class Link:
 
     def _next_id(self) -> int:
         if self._closed:
-            raise JournalError(f"the journal at {self.path} is closed")
+            raise JournalError(f"the journal at {self.address} is closed")
         self._last_id += 1
         return self._last_id
 
@@ -145,7 +166,7 @@ class Link:
                 return
             frames = Frames()
             try:
-                while received := await reader.read(_RECEIVED_BYTES):
+                while received := await self._receive_some(reader):
                     for (frame_id, kind, value), payload in frames.feed(received):
                         self._receive(frame_id, kind, Answer(value, payload))
             except (OSError, JournalError, ValueError, TypeError):
@@ -190,11 +211,13 @@ class Link:
                 self._resend(writer)
             except OSError as fault:  # TimeoutError too
                 if time.monotonic() + pause > deadline:
-                    self._disappoint(JournalUnwritable(f"the journal service at {self.path} does not answer ({fault})"))
+                    self._disappoint(
+                        JournalUnwritable(f"the journal service at {self.address} does not answer ({fault})")
+                    )
                     return None
             except EngineError as fault:
                 self._disappoint(
-                    JournalUnwritable(f"the journal service at {self.path} does not let this process in: {fault}")
+                    JournalUnwritable(f"the journal service at {self.address} does not let this process in: {fault}")
                 )
                 return None
             else:
@@ -213,10 +236,23 @@ class Link:
             writer.write(make_frame([frame_id, "watch", watcher.arguments(), False]))
         self._writer = writer
 
+    async def _receive_some(self, reader: asyncio.StreamReader) -> bytes:
+        """What comes; empty at the end. Raises `TimeoutError` where a service in a network does not even answer a
+        ping."""
+        if not self._is_far:
+            return await reader.read(_RECEIVED_BYTES)
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(reader.read(_RECEIVED_BYTES), PING_SECONDS)
+        self._send(PING)
+        return await asyncio.wait_for(reader.read(_RECEIVED_BYTES), SILENT_SECONDS)
+
     async def _greet(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_unix_connection(self.path)
+        token = current_token(self._token)
+        if self._is_far:
+            return await ask_in(parse_address(self.address), token, self._context)
+        reader, writer = await asyncio.open_unix_connection(self.address)
         try:
-            writer.write(make_greeting(self._token))
+            writer.write(make_greeting(token))
             frames = Frames()
             answers: list[tuple[Any, bytes]] = []
             while not answers:
@@ -234,6 +270,26 @@ class Link:
         watchers, self._watchers = self._watchers, {}
         for watcher in watchers.values():
             watcher.parts.put_nowait(type(fault)(str(fault)))
+
+
+async def ask_in(
+    address: Address, token: str, context: SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection over HTTP. Raises `JournalUnwritable` for a refusal, `OSError`."""
+    request = make_upgrade(address, token)
+    reader, writer = await asyncio.open_connection(address.host, address.port, ssl=context, limit=MAX_HEAD_BYTES)
+    try:
+        notice_loss(writer.get_extra_info("socket"))
+        writer.write(request)
+        try:
+            head = await reader.readuntil(HEAD_END)
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as fault:
+            raise ConnectionResetError(f"it does not answer the request ({fault})") from fault
+        read_upgrade(head.removesuffix(HEAD_END))
+    except BaseException:
+        writer.close()
+        raise
+    return reader, writer
 
 
 def make_exception(value: Any) -> EngineError:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Iterator, Sequence
-from sqlite3 import Connection
 from typing import Any, NamedTuple
 
 from intellyhub_engine.errors import RunNotFound
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.encoding import decode_filter
 from intellyhub_engine.journal.matching import event_key, event_matches
+from intellyhub_engine.journal.sql import Connection
 
 __all__ = [
     "Filter",
@@ -38,13 +38,13 @@ SELECT number FROM (
     UNION ALL
     SELECT number, max(wake_ns, coalesce(lease_until_ns, 0)) FROM run
     WHERE status = 'waiting' AND parent_id IS NULL AND wake_ns <= ?1
-) WHERE since_ns <= ?1 ORDER BY since_ns, number LIMIT ?2
+) AS found WHERE since_ns <= ?1 ORDER BY since_ns, number LIMIT ?2
 """
 _NEXT_WAKE = """
 SELECT min(since_ns) FROM (
     SELECT min(wake_ns) AS since_ns FROM run WHERE wake_ns > ?1
     UNION ALL SELECT min(lease_until_ns) FROM run WHERE status = 'running' AND lease_until_ns > ?1
-)
+) AS found
 """
 _WAITING = """
 SELECT number, event_filter FROM run
@@ -175,7 +175,7 @@ def _conditions(wanted: Filter, connection: Connection, before: str | None) -> t
             values.append(value)
     if wanted.text:
         places = ("run_id", "event_id", "event_source", "end_state", "error")
-        conditions.append("(" + " OR ".join(f"instr(lower({place}), ?)" for place in places) + ")")
+        conditions.append("(" + " OR ".join(f"instr(lower({place}), ?) > 0" for place in places) + ")")
         values += [wanted.text.lower()] * len(places)
     return conditions, values
 

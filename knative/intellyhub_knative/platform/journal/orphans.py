@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from sqlite3 import Connection
 from typing import Any
 
 import orjson
@@ -11,6 +10,7 @@ import orjson
 from intellyhub_engine.journal.encoding import encode_entries, whole
 from intellyhub_engine.journal.holding import cancel_run
 from intellyhub_engine.journal.records import Entry, RunFinished, RunStatus, StepFinished, StepStatus
+from intellyhub_engine.journal.sql import Connection
 
 __all__ = ["orphan"]
 

@@ -16,6 +16,7 @@ from intellyhub_knative.platform.outbox import Accepted, DeadLetter, Due, Routin
 
 __all__ = [
     "accept",
+    "bury",
     "counts",
     "counts_of",
     "dead_letters",
@@ -132,6 +133,22 @@ def redeliver(tenant_id: str, delivery_ids: Sequence[int]) -> Steps[int]:
 def discard(tenant_id: str, delivery_ids: Sequence[int]) -> Steps[int]:
     """As `Outbox.discard`."""
     return int((yield Call("discard", (tenant_id, list(delivery_ids)))).value)
+
+
+def bury(
+    tenant_id: str,
+    flow_id: str,
+    event: Event,
+    *,
+    code: int | None = None,
+    error: str = "",
+    attempts: int = 1,
+    hops: int = 0,
+    again: bool = False,
+) -> Steps[bool]:
+    """As `Outbox.bury`."""
+    arguments = (tenant_id, flow_id, code, error, attempts, hops, again, new_mark())
+    return bool((yield Call("bury", arguments, encode_events([event]))).value)
 
 
 def counts() -> Steps[Mapping[str, int]]:

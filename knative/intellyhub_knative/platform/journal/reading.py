@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from sqlite3 import Connection
 from typing import Any
 
 import orjson
 
 from intellyhub_engine.errors import RunNotFound
+from intellyhub_engine.journal.sql import Connection
 from intellyhub_knative.platform.journal.listing import flows_under
 
 __all__ = ["POSITION_BITS", "history", "logs", "newest_record", "records_after"]

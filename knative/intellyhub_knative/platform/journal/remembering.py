@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sqlite3 import Connection
-
 from intellyhub_engine.journal import keeping
 from intellyhub_engine.journal.groups import Write
+from intellyhub_engine.journal.sql import Connection
 from intellyhub_engine.journal.wire import Answer
 from intellyhub_engine.journal.writer import Operation
 from intellyhub_knative.platform.journal.desk import Desk, Request

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from sqlite3 import Connection
 
 from intellyhub_engine.errors import InputInvalid, JournalUnwritable, RunNotFound
 from intellyhub_engine.journal import holding, queries
@@ -11,9 +10,10 @@ from intellyhub_engine.journal.encoding import decode_event, decode_start, inspe
 from intellyhub_engine.journal.groups import Write
 from intellyhub_engine.journal.leases import LAST_NS
 from intellyhub_engine.journal.records import RunStart
+from intellyhub_engine.journal.sql import Connection
 from intellyhub_engine.journal.wire import Answer, join, split
 from intellyhub_engine.journal.writer import Append, Operation
-from intellyhub_knative.platform.journal import deliveries, events, listing, orphans, reading, remembering
+from intellyhub_knative.platform.journal import burying, deliveries, events, listing, orphans, reading, remembering
 from intellyhub_knative.platform.journal.desk import Desk, Request
 from intellyhub_knative.platform.journal.listing import Filter
 
@@ -324,6 +324,10 @@ def logs(desk: Desk, request: Request, connection: Connection) -> Answer:
     return Answer(reading.logs(connection, flow=flow, under=under, limit=limit, before=before))
 
 
+def ping(desk: Desk, request: Request, connection: Connection) -> Answer:
+    return Answer(None)
+
+
 def ids_of(connection: Connection, numbers: list[int]) -> list[str]:
     """The ids of runs."""
     query = "SELECT run_id FROM run WHERE number = ?"
@@ -346,14 +350,16 @@ WRITES: Mapping[str, Callable[[Desk, Request], Write]] = {
     "settle": settle,
     "redeliver": redeliver,
     "discard": discard,
+    "bury": burying.bury,
     "orphan": orphan,
 }
 """Each makes a write, which is committed together with what others bring."""
 
-STIRRING = frozenset({"accept", "release", "settle", "redeliver", "orphan", "route"})
+STIRRING = frozenset({"accept", "release", "settle", "redeliver", "bury", "orphan", "route"})
 """What may bring the broker work, beside a suspended run."""
 
 QUICK: Mapping[str, Reading] = {
+    "ping": ping,
     "cancel_requested": cancel_requested,
     "remembered": remembering.remembered,
     "next_due_ns": next_due_ns,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from sqlite3 import Connection
 from typing import Any
 
 from intellyhub_engine.journal import keeping, retention
+from intellyhub_engine.journal.sql import Connection
 from intellyhub_knative.platform.journal import deliveries
 from intellyhub_knative.platform.journal.access import Wards
 from intellyhub_knative.platform.journal.store import Store

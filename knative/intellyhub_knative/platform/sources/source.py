@@ -16,7 +16,8 @@ from intellyhub_engine.errors import EngineError, InputInvalid, JournalError, Pe
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.cursors import FileCursors
 from intellyhub_engine.machine.masking import mask
-from intellyhub_engine.machine.source import Health, SourceContext
+from intellyhub_engine.machine.source import Cursors, Health, SourceContext
+from intellyhub_engine.serving.pace import Pace
 from intellyhub_knative.platform.attributes import ADDRESS
 from intellyhub_knative.platform.deployments import Deployment
 from intellyhub_knative.platform.keys import Keys
@@ -24,7 +25,6 @@ from intellyhub_knative.platform.layout import Layout
 from intellyhub_knative.platform.listener import resolve_listener
 from intellyhub_knative.platform.service import LEVELS
 from intellyhub_knative.platform.services import outer_names
-from intellyhub_knative.platform.sources.pace import Pace
 from intellyhub_knative.platform.sources.standing import Standing
 from intellyhub_knative.platform.tenants import Tenant
 
@@ -52,7 +52,12 @@ class Source:
         accept: Accept,
         predecessor: Source | None = None,
         public_url: str = "",
+        cursors: Cursors | None = None,
+        stopping: threading.Event | None = None,
+        surround: type[SourceContext] = SourceContext,
+        reported: Callable[[Health], None] = lambda health: None,
     ) -> None:
+        """Its places are in the data folder, unless `cursors` are given; `reported` is told what it says of itself."""
         self.deployment = deployment
         self.tenant = tenant
         self.kind = kind
@@ -62,21 +67,22 @@ class Source:
         self.ended = threading.Event()
         self._keys = keys
         self._accept = accept
+        self._reported = reported
         self._failures = 0
         self._failed_at = 0.0
         self._secrets: frozenset[str] = frozenset()
-        self.context = SourceContext(
+        self.context = surround(
             flow=deployment.name,
             address=deployment.address,
-            stopping=threading.Event(),
+            stopping=stopping or threading.Event(),
             log=self._log,
             now_ns=time.time_ns,
             workspace=layout.workspace_of(deployment.tenant_id),
-            cursors=FileCursors(layout.cursors / deployment.flow_id),
+            cursors=cursors or FileCursors(layout.cursors / deployment.flow_id),
             report=self._report,
             settings=tenant.variables,
             text=Path(deployment.current.path),
-            hook_address=f"{public_url}/hooks/{deployment.tenant_slug}/{deployment.slug}" if public_url else None,
+            hook_address=public_url + deployment.hook_path if public_url else None,
         )
 
     def listens_as(self, deployment: Deployment, tenant: Tenant) -> bool:
@@ -156,4 +162,5 @@ class Source:
         LOG.log(LEVELS.get(level, logging.INFO), "source of %s: %s", self.name, mask(message, self._secrets))
 
     def _report(self, health: Health) -> None:
+        self._reported(health)
         self.standing.report(replace(health, message=mask(health.message, self._secrets)))

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from intellyhub_engine.cli.main import main
+from intellyhub_functions.testing.package_index import only_index
 from tests.unit.control_plane.cli.answers import TEXT
 from tests.unit.control_plane.cli.api_double import ApiDouble
 
@@ -40,3 +41,9 @@ def flow_file(tmp_path):
     path = tmp_path / "flow.yaml"
     path.write_text(TEXT)
     return str(path)
+
+
+@pytest.fixture
+def index(tmp_path):
+    with only_index(tmp_path / "index") as index:
+        yield index

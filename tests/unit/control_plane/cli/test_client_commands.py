@@ -265,6 +265,62 @@ def test_a_rollback_goes_to_the_version_before_the_current_one(api, call):
     assert "no version before 1" in err
 
 
+ON_CLUSTER = {
+    "state": "ready",
+    "message": "",
+    "routed": {"v3": 10, "v2": 90},
+    "rollout": {"version": 3, "stable": 2, "percent": 10, "phase": "running", "message": ""},
+}
+
+
+def test_a_rollout_is_shown_changed_and_ended(api, call):
+    api.answers["GET", "/api/flows/hello"] = 200, {**FLOW, "deployment": ON_CLUSTER}
+    for action in ("rollout", "promote", "versions/2/rollback"):
+        api.answers["POST", f"/api/flows/hello/{action}"] = 200, {**FLOW, "version": 2 if "back" in action else 3}
+    assert call("rollout", "hello")[:2] == (0, "hello: version 3 gets 10 %, version 2 the rest\n")
+    shown = call("rollout", "hello", "--percent", "40", "--step", "20", "--interval", "300")
+    assert shown[:2] == (0, "hello: version 3 gets 40 % of the requests\n")
+    assert api.asked[-1].document == {"percent": 40, "step": 20, "interval_seconds": 300.0}
+    assert call("rollout", "hello", "--promote")[:2] == (0, "hello: version 3 gets everything\n")
+    assert call("rollout", "hello", "--back")[:2] == (0, "hello is back at version 2\n")
+
+
+@pytest.mark.parametrize("wrong", [["--percent", "5", "--back"], ["--step", "5"], ["--promote", "--back"]])
+def test_what_contradicts_itself_in_a_rollout_is_refused_before_anything_is_asked(api, call, wrong):
+    assert call("rollout", "hello", *wrong)[0] == 2
+    assert api.asked == []
+
+
+def test_there_is_nothing_to_go_back_to_where_no_rollout_is_on(api, call):
+    api.answers["GET", "/api/flows/hello"] = 200, {**FLOW, "deployment": None}
+    assert call("rollout", "hello")[:2] == (0, "hello: no rollout is on\n")
+    code, _, err = call("rollout", "hello", "--back")
+    assert (code, "intellyhub rollback hello" in err) == (2, True)
+
+
+def test_what_the_cluster_says_of_a_flow_is_in_ps_and_in_describe(api, call):
+    broken = {**ON_CLUSTER, "state": "failing", "message": "no node has room. Add nodes.", "rollout": None}
+    flows = [{**FLOW, "deployment": ON_CLUSTER}, {**FLOW, "slug": "zbroken", "deployment": broken}]
+    api.answers["GET", "/api/flows"] = page(*flows)
+    api.answers["GET", "/api/workers"] = page()
+    lines = call("ps")[1].splitlines()
+    assert lines[0].split("\t")[3] == "version 3 gets 10 %, version 2 the rest"
+    assert lines[1].split("\t")[3] == "failing: no node has room. Add nodes."
+    api.answers["GET", "/api/flows/hello"] = 200, flows[0]
+    api.answers["GET", "/api/flows/hello/versions"] = api.answers["GET", "/api/runs"] = page()
+    out = call("describe", "hello")[1]
+    assert "ready: requests go to v2 90 %, v3 10 %" in out
+    assert "version 3 gets 10 %" in out
+
+
+def test_a_new_version_can_be_published_with_a_part_of_the_requests(api, call, flow_file):
+    api.answers["GET", "/api/flows/greeter"] = 200, FLOW
+    api.answers["PUT", f"/api/flows/{FLOW['id']}"] = 200, FLOW
+    assert call("deploy", flow_file, "--slug", "greeter", "--rollout", "10")[0] == 0
+    assert api.asked[-1].document["rollout"] == {"percent": 10}
+    assert call("deploy", flow_file, "--rollout", "10", "--watch")[0] == 2
+
+
 def test_a_deletion_needs_a_person_or_a_flag(api, call):
     api.answers["GET", "/api/flows/hello"] = 200, FLOW
     api.answers["DELETE", f"/api/flows/{FLOW['id']}"] = 204, None

@@ -2,16 +2,16 @@
 
 import base64
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 import yaml
 
+from intellyhub_control_plane.cli.plugins import platform_shelf
 from intellyhub_control_plane.plugins.files import read_archive
-from intellyhub_functions.layers import installer
 from intellyhub_functions.testing.git_server import Repository
-from intellyhub_functions.testing.package_index import PackageIndex
 from tests.unit.control_plane.plugins.sources import state_plugin, under, write
 
 FLOW = """\
@@ -34,18 +34,6 @@ def here(tmp_path, monkeypatch, call):
     monkeypatch.chdir(folder)
     monkeypatch.delenv("INTELLYHUB_URL")
     return folder
-
-
-@pytest.fixture
-def index(tmp_path, monkeypatch):
-    with PackageIndex(tmp_path / "index") as index:
-        for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in index.environment.items():
-            monkeypatch.setenv(name, value)
-        installer.configuration.cache_clear()
-        yield index
-        installer.configuration.cache_clear()
 
 
 def test_a_folder_of_plugins_is_installed_beside_flows_that_then_run(here, call, tmp_path):
@@ -136,7 +124,10 @@ def test_a_new_plugin_is_a_project_whose_test_passes(here, call, kind):
     assert call("plugins", "new", "loud-voice", *kind)[0] == 0
     folder = here / "loud-voice"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)], cwd=folder, capture_output=True
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
+        cwd=folder,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
     )
     assert done.returncode == 0, done.stdout
     code, out, err = call("plugins", "install", "./loud-voice", "--yes")
@@ -181,14 +172,48 @@ def test_a_platform_that_knows_nothing_yet_is_told_to_look(call, api):
     assert call("plugins", "search", "shout")[:2] == (0, "")
 
 
+def installation(state, *steps, plugin=None, fault=None):
+    shown = [{"at": "2026-01-31T08:15:00.250Z", "text": step} for step in steps]
+    return {"id": "7", "what": "x", "state": state, "steps": shown, "plugin": plugin, "fault": fault}
+
+
+def test_the_steps_of_an_installation_are_shown_though_the_line_breaks(call, api, tmp_path, monkeypatch):
+    monkeypatch.setattr(platform_shelf, "LOOK_SECONDS", 0.001)
+    folder = write(tmp_path / "shout", state_plugin())
+    api.answers["POST", "/api/plugins"] = (202, installation("running"))
+    api.answers["GET", "/api/plugins/installations/7"] = [
+        (200, installation("running", "resolving loud")),
+        (503, {"detail": "away", "status": 503}),
+        (200, installation("done", "resolving loud", "installing 2 packages", plugin="shout")),
+    ]
+    api.answers["GET", "/api/plugins/shout"] = (200, {"name": "shout", "version": "1.0.0"})
+    code, out, err = call("plugins", "install", str(folder), "--yes")
+    assert (code, out) == (0, f"shout 1.0.0 is installed at {api.url}\n")
+    assert (err.count("  resolving loud\n"), err.count("  installing 2 packages\n")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("over", "code", "said"),
+    [
+        (installation("failed", fault="loud cannot be installed"), 2, "loud cannot be installed"),
+        (installation("interrupted"), 1, "try again"),
+    ],
+)
+def test_an_installation_that_came_to_nothing_says_why(call, api, tmp_path, over, code, said):
+    api.answers["POST", "/api/plugins"] = (202, over)
+    ended, out, err = call("plugins", "install", str(write(tmp_path / "shout", state_plugin())), "--yes")
+    assert (ended, out, said in err) == (code, "", True)
+
+
 def test_a_folder_is_sent_to_a_platform_and_its_needs_are_shown_first(call, api, tmp_path):
     folder = write(tmp_path / "shout", state_plugin())
-    answer = {"name": "shout", "version": "1.0.0"}
-    api.answers["POST", "/api/plugins"] = (201, answer)
+    api.answers["POST", "/api/plugins"] = (202, installation("done", plugin="shout"))
+    api.answers["GET", "/api/plugins/shout"] = (200, {"name": "shout", "version": "1.0.0"})
     code, out, err = call("plugins", "install", str(folder), "--yes")
     assert (code, out) == (0, f"shout 1.0.0 is installed at {api.url}\n")
     assert "digest       sha256:" in err
-    (asked,) = api.asked
+    asked = api.asked[0]
+    assert asked.headers["prefer"] == "respond-async"
     files = {name: text.encode() for name, text in state_plugin().items()}
     assert read_archive(base64.b64decode(asked.document["archive"])) == files
     assert asked.document["digest"].startswith("sha256:")

@@ -2,21 +2,14 @@
 
 import pytest
 
-from intellyhub_functions.layers import installer
 from intellyhub_functions.testing.git_server import GitServer, Repository
-from intellyhub_functions.testing.package_index import PackageIndex
+from intellyhub_functions.testing.package_index import only_index
 
 
 @pytest.fixture
-def index(tmp_path, monkeypatch):
-    with PackageIndex(tmp_path / "index") as index:
-        for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in index.environment.items():
-            monkeypatch.setenv(name, value)
-        installer.configuration.cache_clear()
+def index(tmp_path):
+    with only_index(tmp_path / "index") as index:
         yield index
-        installer.configuration.cache_clear()
 
 
 @pytest.fixture

@@ -36,6 +36,15 @@ def test_a_published_manifest_says_what_it_needs():
     assert needs.optional_requirements == ("torch",)
 
 
+def test_what_was_published_with_requirements_that_cannot_be_met_is_corrected():
+    written = ["langchain>=0.2.5", "langchain-openai>=0.1.8", "transformers>=4.42.3", "torch>=2.3.1"]
+    needs = needs_of(state_plugin("llm-agent", requirements=written))
+    assert needs.requirements == ("langchain>=0.2.5,<1", "langchain-openai>=0.1.8")
+    assert needs.left_out == ("transformers>=4.42.3", "torch>=2.3.1")
+    assert needs_of(state_plugin("llm-agent", requirements=["torch>=3"])).requirements == ("torch>=3",)
+    assert needs_of(state_plugin("other", requirements=written)).left_out == ()
+
+
 def test_our_own_keys_name_hosts_and_secrets():
     needs = needs_of(state_plugin(hosts=["api.example.org"], secrets=["SHOUT_KEY"]))
     assert needs.hosts == ("api.example.org",)

@@ -12,6 +12,7 @@ from intellyhub_control_plane.models.roles import Role
 from intellyhub_control_plane.plugins.files import pack
 from intellyhub_control_plane.routes import plugins as routes
 from intellyhub_control_plane.target.sweeping import mend_layers, sweep_layers
+from intellyhub_functions.testing.surroundings import await_that
 from tests.unit.control_plane.plugins.sources import state_plugin, under
 
 FLOW = """\
@@ -100,6 +101,50 @@ def test_a_plugin_that_is_used_stays_unless_that_is_forced(house, person):
     assert house.call(person, "GET", "/api/plugins/shout").status_code == 404
     shown = house.call(person, "GET", f"/api/flows/{flow['id']}").json
     assert shown["problems"][0]["code"] == "unknown-state-type"
+
+
+def await_end(house, person, begun):
+    """The installation when it is over."""
+    assert (begun.status_code, begun.headers["Location"]) == (202, f"/api/plugins/installations/{begun.json['id']}")
+    return await_that(
+        lambda: (
+            found
+            if (found := house.call(person, "GET", begun.headers["Location"]).json)["state"] != "running"
+            else None
+        )
+    )
+
+
+def test_nobody_has_to_wait_for_an_installation(house, person):
+    flow = house.call(person, "POST", "/api/flows", {"name": "x", "yaml_content": FLOW.replace("shout", "end")}).json
+    body = {"archive": archive(state_plugin())}
+    over = await_end(house, person, house.call(person, "POST", "/api/plugins", body, Prefer="respond-async, wait=1"))
+    assert (over["state"], over["plugin"], over["fault"]) == ("done", "shout", None)
+    assert over["steps"][-1]["text"] == "deploying the flows that use it"
+    assert house.call(person, "GET", "/api/plugins/shout").json["version"] == "1.0.0"
+    assert house.flow(person, FLOW)["problems"] == []
+    with house.database.transaction(writing=False) as session:
+        (entry,) = session.query(AuditEntry).filter_by(tenant_id=person.tenant_id, action="plugin.installed")
+    assert entry.actor == person.email
+    assert flow["version"] == 1
+
+
+def test_an_installation_that_nobody_waited_for_says_why_it_failed(house, person):
+    body = {"archive": archive({"readme.txt": "x"})}
+    over = await_end(house, person, house.call(person, "POST", "/api/plugins", body, Prefer="respond-async"))
+    assert (over["state"], over["plugin"], "cannot be used" in over["fault"]) == ("failed", None, True)
+    assert house.call(person, "GET", "/api/plugins/installations/nothing").status_code == 404
+
+
+def test_a_mistake_of_ours_is_logged_and_ends_the_installation(house, person, monkeypatch, caplog):
+    def fail(*_):
+        raise ZeroDivisionError("secret text")
+
+    monkeypatch.setattr(routes, "equip_flows", fail)
+    body = {"archive": archive(state_plugin())}
+    over = await_end(house, person, house.call(person, "POST", "/api/plugins", body, Prefer="respond-async"))
+    assert (over["state"], "its log says" in over["fault"]) == ("failed", True)
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_what_was_looked_at_is_what_is_installed(house, person):

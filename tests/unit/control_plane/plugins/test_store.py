@@ -1,10 +1,13 @@
 """Plugins from folders, real repositories and a real index, into a store."""
 
 import json
+import zipfile
 
 import pytest
 
-from intellyhub_control_plane.plugins.fetching import Fetcher
+from intellyhub_control_plane.plugins import store as store_module
+from intellyhub_control_plane.plugins.fetching import Fetcher, unpack
+from intellyhub_control_plane.plugins.files import write_files
 from intellyhub_control_plane.plugins.origins import read_origin
 from intellyhub_control_plane.plugins.repositories import Repository as Known
 from intellyhub_control_plane.plugins.repositories import find_plugins, list_offers, matches, offers
@@ -50,6 +53,23 @@ def test_another_version_takes_the_place_of_the_one_before(tmp_path, store):
     store.sweep(())
     assert not store.path(first).is_dir()
     assert store.path(second).is_dir()
+
+
+def test_nothing_is_swept_while_a_plugin_is_being_installed(tmp_path, store):
+    candidate = fetch(write(tmp_path / "shout", state_plugin()))[0]
+    other = Store(folder=store.folder, layers=store.layers)
+    files_come_first = []
+
+    def write_and_sweep(folder, files):
+        write_files(folder, files)
+        other.sweep(())
+        files_come_first.append(folder.is_dir())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "write_files", write_and_sweep)
+        row = store.install(candidate)
+    assert files_come_first == [True]
+    assert store.verify(row)
 
 
 def test_a_plugin_of_one_file_is_a_plugin(tmp_path, store):
@@ -241,3 +261,10 @@ def test_plugins_yaml_is_read_as_it_is_published_and_as_we_freeze_it():
 def test_a_plugins_yaml_that_cannot_be_used_says_why(text):
     with pytest.raises(InputInvalid, match=r"plugins\.yaml"):
         read_wanted(text)
+
+
+def test_a_wheel_that_does_not_say_what_it_is_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("x.py", "")
+    with pytest.raises(InputInvalid, match="is no wheel"):
+        unpack(tmp_path / "x-1.0-py3-none-any.whl", tmp_path / "unpacked")

@@ -12,9 +12,9 @@ from intellyhub_control_plane.services.injection import inject
 from intellyhub_control_plane.services.matching import match_need
 from intellyhub_engine.errors import InputInvalid
 from intellyhub_functions import settings as function_settings
+from intellyhub_functions.testing.ports import free_port
 from intellyhub_functions.testing.server import Answer, LocalServer
 from intellyhub_knative.platform.services import fill_in
-from tests.ports import free_port
 
 
 def service(name, kind="neo4j", location="remote", *, healthy=None, **connection):

@@ -4,7 +4,7 @@ import pytest
 
 from intellyhub_engine.journal.memory import MemoryJournal
 from intellyhub_engine.journal.sqlite import SqliteJournal
-from tests.unit.knative.platform.journal.services import Service
+from tests.unit.knative.platform.journal.services import DATABASES, make_service
 
 SECOND_NS = 1_000_000_000
 
@@ -27,10 +27,14 @@ def clock():
     return Clock()
 
 
-@pytest.fixture(params=["memory", "sqlite", "remote"])
+@pytest.fixture(
+    params=["memory", "sqlite", "remote", pytest.param("postgresql", marks=DATABASES[1].marks)],
+)
 def journal(request, tmp_path, clock):
     if request.param == "remote":
         made = request.getfixturevalue("service").journal()
+    elif request.param == "postgresql":
+        made = request.getfixturevalue("service_on_postgresql").far_journal()
     elif request.param == "sqlite":
         made = SqliteJournal(tmp_path / "j.db", now_ns=clock)
     else:
@@ -41,7 +45,14 @@ def journal(request, tmp_path, clock):
 
 @pytest.fixture
 def service(clock):
-    made = Service(clock)
+    made = make_service("sqlite", clock)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def service_on_postgresql(clock):
+    made = make_service("postgresql", clock, is_far=True)
     yield made
     made.remove()
 

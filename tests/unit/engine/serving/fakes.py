@@ -76,11 +76,11 @@ class FakeRunner:
     def resume(self, run_id, begun=None):
         return self.go_on(begun, run_id, "resume")
 
-    def replay(self, run_id, variables, begun=None):
-        return self.go_on(begun, run_id, "replay", variables)
+    def replay(self, run_id, variables, begun=None, copy_id=None):
+        return self.go_on(begun, run_id, "replay", variables, *filter(None, (copy_id,)))
 
-    def fork(self, run_id, seq, variables, begun=None):
-        return self.go_on(begun, run_id, "fork", seq, variables)
+    def fork(self, run_id, seq, variables, begun=None, copy_id=None):
+        return self.go_on(begun, run_id, "fork", seq, variables, *filter(None, (copy_id,)))
 
     def go_on(self, begun, *asked):
         self.asked.append(asked)

@@ -5,7 +5,7 @@ import threading
 import orjson
 import pytest
 
-from intellyhub_engine.errors import InputInvalid, JournalFull, JournalUnwritable, LeaseLost
+from intellyhub_engine.errors import InputInvalid, InputUnfit, JournalFull, JournalUnwritable, LeaseLost
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import RunStatus
 from intellyhub_engine.serving.access import Access
@@ -194,7 +194,8 @@ def test_a_run_that_cannot_be_recorded_is_not_accepted():
         (JournalFull("full"), 503, "journal-unavailable"),
         (JournalUnwritable("/secret/path"), 503, "journal-unavailable"),
         (LeaseLost("held"), 503, "in-flight"),
-        (InputInvalid("the input is not what the flow takes"), 400, "bad-request"),
+        (InputInvalid("the run does not wait for this event"), 400, "bad-request"),
+        (InputUnfit("the input does not fit the flow 'x': $.n: 'a' is no number"), 422, "input-unfit"),
         (ZeroDivisionError("internals"), 500, "internal"),
     ],
 )

@@ -250,6 +250,16 @@ def test_runs_of_another_version_can_be_replayed_and_forked(make_runner, journal
     assert journal.history(forked.run_id).start.copied_from == (run_id, 2)
 
 
+def test_a_copy_whose_id_the_caller_chose_is_made_once(make_runner, journal):
+    older, newer = make_runner(), make_runner()
+    run_id = older.start(event("x"), None).run_id
+    ids = ["a" * 32, "b" * 32]
+    for _ in range(2):
+        assert newer.replay(run_id, {"said": "again"}, None, ids[0]).run_id == ids[0]
+        assert newer.fork(run_id, 2, {"said": "forked"}, None, ids[1]).run_id == ids[1]
+    assert {each.run_id for each in journal.runs()} == {run_id, *ids}
+
+
 def test_runs_of_another_flow_are_neither_replayed_forked_nor_resumed(make_runner):
     run_id = make_runner(FLOW.replace("name: demo", "name: other")).start(event("x"), None).run_id
     runner = make_runner()

@@ -93,6 +93,17 @@ def test_what_is_below_a_run_has_one_method(method, target, allow):
         assert (response.status, dict(response.headers)["Allow"]) == (status, allow)
 
 
+@pytest.mark.parametrize(("part", "body"), [("replays", b"{}"), ("forks", b'{"seq": 3}')])
+def test_the_key_of_a_copy_is_its_id(part, body):
+    runner = FakeRunner()
+    exchange = make_exchange(runner)
+    chosen = post(body, JSON | {"idempotency-key": "a" * 32}, target=f"/runs/r1/{part}")
+    assert exchange.answer(chosen).status == 200
+    assert runner.asked[0][-1] == "a" * 32
+    refused = post(body, JSON | {"idempotency-key": "mine"}, target=f"/runs/r1/{part}")
+    assert exchange.answer(refused).status == 400
+
+
 @pytest.mark.parametrize("target", ["/runs", "/runs/r1/replays"])
 def test_a_signature_of_an_event_is_no_right_to_what_is_asked_about_runs(target):
     event = read_event(post(headers=BINARY))

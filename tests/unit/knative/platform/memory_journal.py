@@ -120,6 +120,38 @@ class MemoryJournal:
                     await self.accept(due.tenant_id, [settlement.reply], hops=due.hops + 1)
         self._woken.set()
 
+    async def bury(
+        self,
+        tenant_id: str,
+        flow_id: str,
+        event: Event,
+        *,
+        code: int | None = None,
+        error: str = "",
+        attempts: int = 1,
+        hops: int = 0,
+        again: bool = False,
+    ) -> bool:
+        self.look()
+        key = (tenant_id, event.source, event.id)
+        number = self.keys.setdefault(key, len(self.events) + 1)
+        accepted_ns = self.accepted_ns.setdefault(number, time.time_ns())
+        self.events.setdefault(number, Unrouted(number, tenant_id, event, hops))
+        standing = [*(due for due, _ in self.pending.values()), *self.dead]
+        if any((each.flow_id, each.event.source, each.event.id) == (flow_id, *key[1:]) for each in standing):  # type: ignore[attr-defined]
+            return False
+        delivery_id = len(self.pending) + len(self.delivered) + len(self.dead) + 1
+        if again:
+            due = Due(delivery_id, tenant_id, flow_id, event, 1, accepted_ns, hops)
+            self.pending[delivery_id] = (due, time.time_ns())
+        else:
+            letter = DeadLetter(
+                delivery_id, tenant_id, flow_id, event, attempts, code, error, accepted_ns, time.time_ns()
+            )
+            self.dead.append(letter)
+        self._woken.set()
+        return True
+
     async def counts(self) -> Mapping[str, Any]:
         self.look()
         return {"unrouted": len(self.unlooked), "pending": len(self.pending), "dead": len(self.dead)}

@@ -6,13 +6,15 @@ import contextlib
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.records import RunStatus, RunSummary
 from intellyhub_knative.platform.broker.broker import Broker
+from intellyhub_knative.platform.flows import open_flows
 from tests.unit.knative.platform.flow_double import FlowDouble
 from tests.unit.knative.platform.house_double import KEYS
 
 
 @contextlib.asynccontextmanager
-async def running(layout, journal):
-    broker = Broker(layout=layout, keys=KEYS, journal=journal)
+async def running(layout, journal, knative=None):
+    flows = open_flows(layout, knative)
+    broker = Broker(layout=layout, keys=KEYS, journal=journal, flows=flows, knative=knative)
     task = asyncio.create_task(broker.run())
     try:
         yield broker
@@ -22,6 +24,7 @@ async def running(layout, journal):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        await flows.close()
 
 
 def door(layout, flow, number=1, **kwargs):

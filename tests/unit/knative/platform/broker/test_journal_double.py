@@ -127,3 +127,18 @@ def test_whoever_waits_for_work_is_woken_by_an_event(ask):
         await journal.wait_for_work(30)
 
     ask(scene)
+
+
+def test_what_was_given_up_elsewhere_is_buried_once(ask):
+    async def scene(journal):
+        [event] = events("1")
+        first = await journal.bury(TENANT, DOOR, event, code=400, error="no", attempts=3)
+        again = await journal.bury(TENANT, DOOR, event, code=500, error="other", again=True)
+        other = await journal.bury(TENANT, BELL, event, again=True, hops=2)
+        due = await journal.due(LATER_NS)
+        return [first, again, other], due, dict(await journal.counts()), await journal.unrouted()
+
+    made, due, counts, unrouted = ask(scene)
+    assert made == [True, False, True]
+    assert [(one.flow_id, one.attempt, one.event.data) for one in due] == [(BELL, 1, {"n": "1"})]
+    assert (counts["dead"], counts["pending"], list(unrouted)) == (1, 1, [])

@@ -10,9 +10,11 @@ import pytest
 
 from intellyhub_engine.events import Event
 from intellyhub_knative.platform.deployments import Deployment, Version
+from intellyhub_knative.platform.flows import LocalFlows
 from intellyhub_knative.platform.gateway.exchange import Exchange
 from intellyhub_knative.platform.keys import Keys, Purpose
 from intellyhub_knative.platform.layout import Layout
+from tests.unit.knative.platform.house_double import until
 
 KEYS = Keys(b"k" * 32)
 EVENT = Event(id="e1", source="/s", type="t", data={"a": "é"}, subject="a b")
@@ -71,7 +73,9 @@ class Worker:
 def deliver(layout, *answers):
     async def go():
         async with Worker(layout.flow_socket("f" * 32, 2), *answers) as worker:
-            return await asyncio.wait_for(Exchange(layout, KEYS).deliver(DEPLOYMENT, EVENT), 10), worker.requests
+            return await asyncio.wait_for(
+                Exchange(LocalFlows(layout), KEYS).deliver(DEPLOYMENT, EVENT), 10
+            ), worker.requests
 
     return asyncio.run(go())
 
@@ -103,7 +107,7 @@ def test_what_the_flow_says_for_good_is_its_answer(layout, final):
 
 def test_a_socket_that_is_not_there_yet_is_waited_for(layout):
     async def go():
-        exchange = Exchange(layout, KEYS)
+        exchange = Exchange(LocalFlows(layout), KEYS)
         waiting = asyncio.create_task(exchange.deliver(DEPLOYMENT, EVENT))
         await asyncio.sleep(0.05)
         assert not waiting.done()
@@ -113,16 +117,18 @@ def test_a_socket_that_is_not_there_yet_is_waited_for(layout):
     assert asyncio.run(go()).status == 200
 
 
-def test_an_event_of_an_older_version_goes_there(layout):
+def test_an_event_of_an_older_version_goes_there_once_its_socket_was_opened(layout):
     async def go():
         other = problem("other-version", 409, **{"X-IntellyHub-Version": "old"})
         async with (
             Worker(layout.flow_socket("f" * 32, 2), other),
-            Worker(layout.flow_socket("f" * 32, 1), answer(200, b"old")),
             Worker(layout.socket("activator"), answer(204, b"")) as activator,
         ):
-            given = await asyncio.wait_for(Exchange(layout, KEYS).deliver(DEPLOYMENT, EVENT), 10)
-            return given, activator.requests
+            delivering = asyncio.create_task(Exchange(LocalFlows(layout), KEYS).deliver(DEPLOYMENT, EVENT))
+            async with asyncio.timeout(10):
+                await until(lambda: activator.requests)
+                async with Worker(layout.flow_socket("f" * 32, 1), answer(200, b"old")):
+                    return await delivering, activator.requests
 
     given, asked = asyncio.run(go())
     assert given.body == b"old"
@@ -146,7 +152,7 @@ def test_versions_that_name_each_other_are_not_asked_without_a_pause(layout):
             Worker(layout.socket("activator"), answer(204, b"")),
         ):
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(Exchange(layout, KEYS).deliver(DEPLOYMENT, EVENT), 0.3)
+                await asyncio.wait_for(Exchange(LocalFlows(layout), KEYS).deliver(DEPLOYMENT, EVENT), 0.3)
             return len(one.requests) + len(two.requests)
 
     assert asyncio.run(go()) < 10

@@ -43,3 +43,31 @@ def test_who_took_nothing_leaves_nothing():
     room = Room(1000)
     room.leave(request())
     assert room.taken_bytes == 0
+
+
+def test_the_flood_of_one_tenant_leaves_room_for_others():
+    room, mine, more, theirs = Room(1000), request(), request(), request()
+    room.own(mine, "acme")
+    room.take(mine, FREE_BYTES + 900)  # one request of a tenant always may
+    room.leave(mine)
+    room.own(mine, "acme")
+    room.own(more, "acme")
+    room.take(mine, FREE_BYTES + 400)
+    with pytest.raises(Refusal) as refusal:
+        room.take(more, FREE_BYTES + 200)
+    assert refusal.value.fault is Fault.BUSY
+    room.own(theirs, "other")
+    room.take(theirs, FREE_BYTES + 500)
+    for one in (mine, more, theirs):
+        room.leave(one)
+    assert room.taken_bytes == 0
+
+
+def test_one_tenant_has_so_many_requests_under_way():
+    room, first = Room(1000, max_requests=1), request()
+    room.own(first, "acme")
+    with pytest.raises(Refusal, match="of this organisation"):
+        room.own(request(), "acme")
+    room.own(request(), "other")
+    room.leave(first)
+    room.own(request(), "acme")

@@ -1,13 +1,17 @@
 """Who may post events to which tenant."""
 
+import asyncio
 import hashlib
 import time
+from dataclasses import replace
 
 import jwt
 import pytest
 
+from intellyhub_knative.platform.deployments import Deployment, Version
 from intellyhub_knative.platform.gateway.problems import Fault, Refusal
-from intellyhub_knative.platform.gateway.senders import check_sender
+from intellyhub_knative.platform.gateway.senders import check_pod, check_sender, find_pod
+from intellyhub_knative.platform.key_sets import KeysUnavailable
 from intellyhub_knative.platform.tenants import Tenant
 
 KEY = b"k" * 32
@@ -95,3 +99,50 @@ def test_a_suspended_tenants_events_are_refused():
 
 def test_basic_is_no_bearer():
     assert refusal("ihub_good", scheme="Basic") is Fault.UNAUTHENTICATED
+
+
+class Pods:
+    """Knows one pod's token."""
+
+    def __init__(self, fault=None):
+        self.fault = fault
+
+    async def recognise_async(self, shown, deployments):
+        if self.fault is not None:
+            raise self.fault
+        return next((one for one in deployments if shown == "a.pod.token"), None)
+
+
+FLOW = Deployment(
+    tenant_id=TENANT.tenant_id,
+    tenant_slug="acme",
+    flow_id="f" * 32,
+    slug="orders",
+    name="orders",
+    versions=(Version(number=1, digest="d", path="/1"),),
+)
+
+
+def find(shown, pods):
+    return asyncio.run(find_pod({"authorization": f"Bearer {shown}"}, pods, [FLOW]))
+
+
+def test_a_flows_pod_is_known_by_its_token_on_clusters_only():
+    assert find("a.pod.token", Pods()) is FLOW
+    assert find("a.pod.token", None) is None
+    assert find("ihub_a.pod.token", Pods()) is None
+    assert find(token(), Pods()) is None
+
+
+def test_a_pod_may_post_to_its_own_tenant_only():
+    assert check_pod(FLOW, TENANT) is TENANT
+    for other in (None, replace(TENANT, tenant_id="b" * 32), replace(TENANT, suspended=True)):
+        with pytest.raises(Refusal) as refused:
+            check_pod(FLOW, other)
+        assert refused.value.fault is Fault.FORBIDDEN
+
+
+def test_while_the_clusters_keys_are_away_pods_are_told_to_come_again():
+    with pytest.raises(Refusal) as refused:
+        find("a.pod.token", Pods(KeysUnavailable("away")))
+    assert refused.value.fault is Fault.BUSY

@@ -1,9 +1,9 @@
-"""A journal service on a clock that stands still until told, and clients of it."""
+"""A journal service, on either database, on a clock that stands still until told, and clients of it."""
 
 import pytest
 
 from tests.unit.engine.journal.conftest import Clock
-from tests.unit.knative.platform.journal.services import Service
+from tests.unit.knative.platform.journal.services import DATABASES, make_service
 
 
 @pytest.fixture
@@ -11,9 +11,9 @@ def clock():
     return Clock()
 
 
-@pytest.fixture
-def service(clock):
-    made = Service(clock)
+@pytest.fixture(params=DATABASES)
+def service(request, clock):
+    made = make_service(request.param, clock)
     yield made
     made.remove()
 

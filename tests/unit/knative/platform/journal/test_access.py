@@ -8,7 +8,7 @@ import pytest
 from intellyhub_engine.errors import InputInvalid, JournalUnwritable, RunNotFound
 from intellyhub_engine.events import Event
 from intellyhub_engine.journal.wire import Call
-from intellyhub_knative.platform.journal.access import flow_token, recognise
+from intellyhub_knative.platform.journal.access import Scope, Wards, flow_token, recognise
 from intellyhub_knative.platform.keys import Keys, Purpose
 from tests.unit.engine.journal.runs import ALICE, BOB, begin, make_event, record, step_finished, suspended
 from tests.unit.knative.platform.journal.services import BELL, FLOW, KEYS, OTHER_TENANT, TENANT
@@ -187,3 +187,32 @@ def test_what_no_engine_would_send_is_refused(service):
             journal._channel.ask(Call("record", ("run-1", ALICE, True, 1), body))
     assert journal.history("run-1").entries == ()
     journal.close()
+
+
+class NoConnection:
+    """A database that nobody may ask."""
+
+    def execute(self, *_):
+        raise AssertionError("this was known")
+
+
+def test_whose_a_new_run_is_need_not_be_asked():
+    wards = Wards()
+    wards.learn("run", "flow", None)
+    wards.learn("run.1.a", "called", "run")
+    wards.learn("orphan.1.a", "flow", "orphan")  # its parent is not known: it may be anyone's
+    wards.permit(Scope("flow"), "run", NoConnection())  # type: ignore[arg-type]
+    wards.permit(Scope("flow"), "run.1.a", NoConnection())  # type: ignore[arg-type]
+    with pytest.raises(RunNotFound):
+        wards.permit(Scope("called"), "run.1.a", NoConnection())  # type: ignore[arg-type]
+    with pytest.raises(AssertionError):
+        wards.permit(Scope("flow"), "orphan.1.a", NoConnection())  # type: ignore[arg-type]
+
+
+def test_a_run_that_was_found_is_not_learned_as_the_finders(service, client):
+    begin(client, "theirs", flow=OTHER_FLOW)
+    with closing(service.journal(flow_token(KEYS, FLOW))) as worker:
+        with pytest.raises(RunNotFound):
+            begin(worker, "theirs", flow=FLOW)
+        with pytest.raises(RunNotFound):
+            worker.history("theirs")

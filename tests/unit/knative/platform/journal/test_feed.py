@@ -150,7 +150,7 @@ def test_a_watcher_that_does_not_read_misses_nothing_and_holds_up_nobody(service
         sleeper.sendall(make_greeting(TOKEN) + make_frame([1, "watch", ["run-1", None, 0], False]))
         service.until_watched()
         for seq in range(1, 401):
-            record(client, step_finished(seq, changes={"x": "y" * 5000}))
+            record(client, step_finished(seq, changes={"x": "y" * 5000}), durable=seq % 20 == 0)
         record(client, finished())
         assert service.unread_bytes() < 3_000_000
         stored, received = set(range(1, 401)), b""

@@ -177,3 +177,28 @@ def test_a_large_event_leaves_its_room_with_its_last_delivery(client, service):
     settle(client, other, Outcome.DELIVERED)
     assert service.ask("SELECT body FROM event") == [("",)]
     assert client.accept(TENANT, [make_event("1")])[0].known
+
+
+# Given up elsewhere
+
+
+def test_a_dead_letter_that_comes_back_is_kept_once_and_can_be_redelivered(client):
+    event = make_event("1", data={"n": 1})
+    assert client.bury(TENANT, DOOR, event, code=400, error="no", attempts=3, hops=2) is True
+    assert client.bury(TENANT, DOOR, event, code=500, error="again") is False
+    [letter] = client.dead_letters(TENANT)
+    assert (letter.event, letter.flow_id, letter.attempts, letter.code, letter.error) == (event, DOOR, 3, 400, "no")
+    assert client.unrouted() == []
+    assert client.redeliver(TENANT, [letter.delivery_id]) == 1
+    [due] = client.due(2**62)
+    assert (due.event, due.attempt, due.hops) == (event, 1, 2)
+    assert client.bury(TENANT, DOOR, event, again=True) is False
+
+
+def test_what_is_to_be_delivered_again_is_due_at_once_with_its_content(client, clock):
+    [delivery] = deliver(client, "1", data="x" * 5000)
+    settle(client, delivery, Outcome.DELIVERED)  # its content leaves with its last delivery
+    assert client.bury(TENANT, BELL, make_event("1", data="x" * 5000), again=True) is True
+    [due] = client.due(clock.now_ns)
+    assert (due.flow_id, due.event.data, due.attempt) == (BELL, "x" * 5000, 1)
+    assert client.bury(OTHER_TENANT, BELL, make_event("1"), again=True) is True

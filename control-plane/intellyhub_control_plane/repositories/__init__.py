@@ -1,0 +1,1 @@
+"""Git repositories whose flows are published when they change."""

@@ -1,0 +1,1 @@
+"""LangChain's tools and chains, in a process of their own (extra `langchain`)."""

@@ -1,0 +1,1 @@
+"""The deployer: desired records become Kubernetes objects, and what the cluster says of them becomes words."""

@@ -1,0 +1,1 @@
+"""Registries: the OCI distribution protocol, over HTTP."""

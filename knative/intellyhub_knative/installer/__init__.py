@@ -1,0 +1,1 @@
+"""What an installation makes for itself, once: its Secrets."""

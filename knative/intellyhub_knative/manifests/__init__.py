@@ -1,0 +1,1 @@
+"""What the platform asks a cluster for: pure builders of Kubernetes and Knative objects, and their names."""

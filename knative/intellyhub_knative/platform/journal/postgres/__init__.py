@@ -1,0 +1,1 @@
+"""The journal in PostgreSQL: what the platform on a cluster has."""
