@@ -79,6 +79,11 @@ def read_readiness(service: Mapping[str, Any], revisions: Sequence[Revision]) ->
         return found(State.READY)
     if newest is not None and newest.ready is False:
         return found(State.FAILED, newest.trouble)
+    # Only the revision itself says why it failed. Where it is not in the list yet, or works again by now, one of the
+    # two readings is older than the other.
+    is_blamed = conditions.get("ConfigurationsReady", {}).get("status") == "False"
+    if latest and (newest is None or (newest.ready and is_blamed)):
+        return found(State.DEPLOYING)
     failed = next((each for each in conditions.values() if each.get("status") == "False"), None)
     if failed is not None and (newest is None or newest.ready):
         return found(State.FAILED, explain(str(failed.get("reason", "")), str(failed.get("message", ""))))

@@ -81,6 +81,14 @@ def test_the_revision_says_what_the_service_does_not():
     assert (found.state, found.trouble.reason) == (State.FAILED, "OutOfMemory")
 
 
+def test_a_service_whose_revision_is_read_at_another_moment_says_nothing_yet():
+    said = (condition("ConfigurationsReady", False, "RevisionFailed", 'Revision "flow-00001" failed: exceeded quota'),)
+    blaming = service(*said, condition("Ready", False), latestCreatedRevisionName="flow-00001")
+    works = Revision(name="flow-00001", version=3, generation=1, ready=True, trouble=None)
+    assert read_readiness(blaming, []).state is State.DEPLOYING
+    assert read_readiness(blaming, [works]).state is State.DEPLOYING
+
+
 def test_a_service_whose_route_fails_says_so():
     route = condition("RoutesReady", False, "NotOwned", "There is an existing Route that we do not own")
     found = read_readiness(service(route, condition("Ready", False)), [])
