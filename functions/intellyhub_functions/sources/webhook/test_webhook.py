@@ -13,35 +13,18 @@ import pytest
 import urllib3
 
 from intellyhub_engine.errors import PermanentError
-from intellyhub_engine.machine.source import Health, Reply
+from intellyhub_engine.machine.source import Reply
 from intellyhub_functions.sources.webhook.webhook import listen
+from intellyhub_functions.testing.answering import Answering
 from intellyhub_functions.testing.examples import run_example
-from intellyhub_functions.testing.surroundings import Listening, await_that, make_context
+from intellyhub_functions.testing.surroundings import await_that, make_context
 
 
-class Hook:
+class Hook(Answering):
     """A listening webhook whose events are answered by `reply` in a consumer's thread."""
 
     def __init__(self, tmp_path, **parameters):
-        self.health: list[Health] = []
-        self.context = make_context(tmp_path, report=self.health.append)
-        self.source = Listening(listen({"port": 0, **parameters}, self.context), self.context, self.consume)
-        self.events = []
-        self.reply = Reply(body={"answer": 42})
-
-    def __enter__(self):
-        self.source.__enter__()
-        await_that(lambda: self.health)
-        self.url = self.health[0].address or ""
-        return self
-
-    def __exit__(self, *fault):
-        self.source.__exit__(*fault)
-
-    def consume(self, event):
-        self.events.append(event)
-        if self.reply is not None:
-            self.context.replies.give(event, self.reply)
+        super().__init__(listen, tmp_path, **parameters)
 
     def post(self, body=b"", url=None, method="POST", **headers):
         names = {name.replace("_", "-"): value for name, value in headers.items()}
